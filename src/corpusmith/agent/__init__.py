@@ -1,0 +1,1 @@
+"""Agent: understanding requests, the loop, planners, the catalogue of methods and the guard."""

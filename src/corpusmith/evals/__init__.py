@@ -1,0 +1,1 @@
+"""Evals: suites that judge the agent against planted truth and baselines."""

@@ -1,0 +1,1 @@
+"""Prompts: the texts that models are given, as versioned files."""

@@ -1,0 +1,1 @@
+"""Telemetry: exporters of the decision log. The only door to opik."""

@@ -1,0 +1,1 @@
+"""Workflows: recipes as data, replay, reports, row histories and dataset comparisons."""
