@@ -117,6 +117,10 @@ class Writer(Protocol):
         """A path to write the side file or folder `name` at."""
         ...
 
+    def counts(self) -> dict[str, Any]:
+        """So far: `rows_out` and, by rule, `dropped`, `changed`, `derived` and `marked`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Decided:

@@ -1,1 +1,1 @@
-"""Store: artifacts (Parquet parts beside a record), run records, the decision log, approvals, leases, budget accounts."""
+"""Store: artifacts (Parquet parts beside a record), runs, the decision log, approvals, leases, budgets."""

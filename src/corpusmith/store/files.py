@@ -1,0 +1,60 @@
+"""Small files written so that a crash leaves the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from corpusmith.core.errors import WorkspaceError
+
+
+@contextmanager
+def workspace_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals (full disk, read-only, no permission) into one clear WorkspaceError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise WorkspaceError(
+                f"the disk that holds {path} is full",
+                hint="Free some space, then `corpusmith resume` goes on from the last finished step.",
+                path=str(path),
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise WorkspaceError(
+                f"the workspace {path} cannot be written: {error.strerror}",
+                hint="Give another with --workspace DIR.",
+                path=str(path),
+            ) from error
+        raise
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write, fsync, rename over `path`, fsync the folder."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with workspace_errors(path.parent):
+        with draft.open("wb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in the folder `path` durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
