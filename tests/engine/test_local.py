@@ -93,10 +93,10 @@ def test_worker_processes_give_the_same_bytes(make_dataset, tmp_path: Path, monk
 
 
 def test_finished_parts_are_not_done_again(make_dataset, tmp_path: Path) -> None:
-    data, first = run(make_dataset, tmp_path / "a", 5)
+    data, _ = run(make_dataset, tmp_path / "a", 5)
     again = StagedWriter(tmp_path / "a")
     LocalEngine().map_rows(data, [Forgetful()], again)  # would fail if it ran
-    assert again.finish() == first.finish() or again.counts()["rows_out"] == 20
+    assert again.counts()["rows_out"] == 20
 
 
 def test_an_operator_that_loses_rows_is_caught(make_dataset, tmp_path: Path) -> None:

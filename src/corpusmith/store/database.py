@@ -1,0 +1,134 @@
+"""The ledger database of a workspace: runs, steps, approvals, spending and published names, in SQLite by SQLAlchemy.
+
+Rows live in Parquet; this holds what relates them. SQLite runs in WAL mode with a busy timeout, so that several runs,
+`show` and `approve` work side by side; any SQLAlchemy URL (Postgres for a team) serves as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import JSON, Engine, Float, Integer, String, UniqueConstraint, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from corpusmith.core.errors import WorkspaceError
+
+
+class Base(DeclarativeBase):
+    """Declarative base of the ledger's tables."""
+
+
+class RunRow(Base):
+    """One run: a request on its way to an end."""
+
+    __tablename__ = "runs"
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    request: Mapped[str] = mapped_column(String)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(String)
+    exit_status: Mapped[int | None] = mapped_column(Integer)
+    dataset: Mapped[str | None] = mapped_column(String)
+    started: Mapped[float] = mapped_column(Float)
+    updated: Mapped[float] = mapped_column(Float)
+    outcome: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class StepRow(Base):
+    """One execution of a tool in a run; the artifact itself may be shared by several."""
+
+    __tablename__ = "steps"
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(String, index=True)
+    artifact: Mapped[str] = mapped_column(String, index=True)
+    tool: Mapped[str] = mapped_column(String)
+    status: Mapped[str] = mapped_column(String)
+    seconds: Mapped[float] = mapped_column(Float)
+    finished: Mapped[float] = mapped_column(Float)
+
+
+class LineageRow(Base):
+    """`child` was made from `parent` in the role `role`."""
+
+    __tablename__ = "lineage"
+    child: Mapped[str] = mapped_column(String, primary_key=True)
+    role: Mapped[str] = mapped_column(String, primary_key=True)
+    parent: Mapped[str] = mapped_column(String, index=True)
+
+
+class ApprovalRow(Base):
+    """One question to a person, bound to hash(action, args, artifacts); single-use and expiring."""
+
+    __tablename__ = "approvals"
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    run_id: Mapped[str] = mapped_column(String, index=True)
+    action: Mapped[str] = mapped_column(String)
+    binding: Mapped[str] = mapped_column(String, index=True)
+    args: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String)  # asked | granted | denied | used
+    asked: Mapped[float] = mapped_column(Float)
+    expires: Mapped[float] = mapped_column(Float)
+    by: Mapped[str | None] = mapped_column(String)
+    where: Mapped[str | None] = mapped_column(String)
+
+
+class SpendingRow(Base):
+    """One amount debited from an account of a run."""
+
+    __tablename__ = "spending"
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(String, index=True)
+    account: Mapped[str] = mapped_column(String)
+    amount: Mapped[float] = mapped_column(Float)
+    reason: Mapped[str] = mapped_column(String)
+
+
+class PublishedRow(Base):
+    """A name and version given to an artifact."""
+
+    __tablename__ = "published"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String, index=True)
+    version: Mapped[int] = mapped_column(Integer)
+    artifact: Mapped[str] = mapped_column(String)
+    run_id: Mapped[str | None] = mapped_column(String)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+class Database:
+    """Sessions on the ledger database."""
+
+    def __init__(self, root: Path, url: str | None = None) -> None:
+        self.url = url or f"sqlite:///{root / 'ledger.sqlite'}"
+        self.engine: Engine = create_engine(self.url, connect_args={"timeout": 30} if "sqlite" in self.url else {})
+        if self.url.startswith("sqlite"):
+            event.listen(self.engine, "connect", _sqlite_pragmas)
+        try:
+            Base.metadata.create_all(self.engine)
+        except OperationalError as error:
+            raise WorkspaceError(
+                f"the ledger of the workspace {root} cannot be opened: {error.orig}",
+                hint="Give another with --workspace DIR.",
+            ) from error
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session that commits at the end and rolls back on an error."""
+        with Session(self.engine) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
