@@ -1,0 +1,321 @@
+"""Find and mask personal data in one text.
+
+Each kind first asks a question that costs next to nothing (is there an `@`, a cluster of digits, two colons, a word),
+so ordinary prose is passed over at tens of megabytes a second; only then patterns propose and `checks` decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from corpusmith.core.errors import ParameterError
+from corpusmith.ops.pii import checks, kinds
+from corpusmith.ops.pii.addresses import find_addresses
+from corpusmith.ops.pii.kinds import KINDS, PLACEHOLDER
+from corpusmith.ops.pii.national import find_national_ids, fiscal_code
+from corpusmith.ops.pii.secrets import find_secrets
+
+_REACH = 48
+_LOOK_AHEAD = 16
+_RANK = {name: place for place, name in enumerate(KINDS)}
+_ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """One place: characters `start` to `end` of the text hold personal data of `kind`."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A text with what several kinds share, computed once."""
+
+    text: str
+    lower: str
+    clusters: tuple[tuple[int, int], ...]
+    ibans: tuple[int, ...]
+    fiscals: tuple[int, ...]
+
+    @classmethod
+    def of(cls, text: str) -> _Scan:
+        clusters: list[tuple[int, int]] = []
+        ibans, fiscals = [], []
+        for match in kinds.DIGITS.finditer(text):
+            if match.lastgroup == "cluster":
+                clusters.append(match.span())
+            elif match.lastgroup == "iban":
+                ibans.append(match.start() - 2)
+            else:
+                fiscals.append(match.start() - 6)
+        return cls(text, _lower(text), tuple(clusters), tuple(ibans), tuple(fiscals))
+
+    def before(self, start: int, reach: int = _REACH) -> str:
+        return self.text[max(0, start - reach) : start]
+
+    def in_clusters(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches of `pattern` that begin at (or two characters before) a cluster of digits."""
+        done = 0
+        for start, end in self.clusters:
+            for match in pattern.finditer(self.text, max(done, start - 2), min(len(self.text), end + _LOOK_AHEAD)):
+                if match.start() >= end:
+                    break
+                done = match.end()
+                yield match
+
+
+def check_kinds(names: Sequence[str]) -> tuple[str, ...]:
+    """The kinds named (any case; none = all), in order of precedence.
+
+    Raises:
+        ParameterError: A name is no known kind.
+    """
+    wanted = {name.upper() for name in names}
+    unknown = sorted(wanted - set(KINDS))
+    if unknown:
+        raise ParameterError(
+            f"unknown kind of personal data: {', '.join(unknown)}", hint=f"Known kinds: {', '.join(KINDS)}."
+        )
+    return tuple(name for name in KINDS if not wanted or name in wanted)
+
+
+def find(text: str, names: Sequence[str] = ()) -> list[Span]:
+    """Personal data in `text`, as spans in order that do not overlap.
+
+    All kinds compete for a place whatever was asked for, so asking for one kind never makes it claim the place of
+    another; then only the kinds asked for are returned.
+
+    Args:
+        text: Any text.
+        names: Kinds wanted; none = all.
+
+    Raises:
+        ParameterError: A name is no known kind.
+    """
+    wanted = check_kinds(names)
+    if len(text) < 7:
+        return []
+    scan = _Scan.of(text)
+    proposals = [(start, end, name) for name, finder in _FINDERS.items() for start, end in finder(scan)]
+    return [span for span in _settle(text, proposals) if span.kind in wanted] if proposals else []
+
+
+def _lower(text: str) -> str:
+    """`text` in lower case and of the same length (a few letters grow when lowered; then only ASCII is)."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text.translate(_ASCII_LOWER)
+
+
+def _settle(text: str, proposals: list[tuple[int, int, str]]) -> list[Span]:
+    """Of overlapping proposals keep the kind of highest precedence, then the longest; never touch a placeholder."""
+    taken = [match.span() for match in PLACEHOLDER.finditer(text)] if "[" in text else []
+    kept: list[Span] = []
+    for start, end, name in sorted(set(proposals), key=lambda p: (_RANK[p[2]], p[0] - p[1], p[0])):
+        if all(end <= left or start >= right for left, right in taken):
+            taken.append((start, end))
+            kept.append(Span(start, end, name))
+    return sorted(kept)
+
+
+def mask(text: str, names: Sequence[str] = ()) -> tuple[str, dict[str, int]]:
+    """`text` with typed placeholders in place of personal data, and how many of each kind were replaced.
+
+    Masking what was masked changes nothing: it goes on until nothing is found.
+
+    Raises:
+        ParameterError: A name is no known kind.
+    """
+    counts: dict[str, int] = {}
+    spans = find(text, names)
+    while spans:
+        pieces, last = [], 0
+        for span in spans:
+            pieces += [text[last : span.start], KINDS[span.kind].placeholder]
+            last = span.end
+            counts[span.kind] = counts.get(span.kind, 0) + 1
+        text = "".join(pieces) + text[last:]
+        spans = find(text, names)
+    return text, counts
+
+
+def _emails(scan: _Scan) -> Iterator[tuple[int, int]]:
+    text = scan.text
+    at = text.find("@")
+    while at >= 0:
+        local = kinds.EMAIL_LOCAL.search(text, max(0, at - 64), at)
+        domain = kinds.EMAIL_DOMAIN.match(text, at + 1)
+        if local and domain:
+            name = local.group().lstrip(".'`*/=?&!#|~{}^$%-+")
+            name = name.rsplit("=", 1)[-1].rsplit("/", 1)[-1]
+            if name and not name.endswith(".") and checks.is_email(name, domain.group()):
+                yield at - len(name), domain.end()
+        at = text.find("@", at + 1)
+    if any(sign in scan.lower for sign in ("at]", "at)", "at}")):
+        yield from _spelled_emails(text)
+
+
+def _spelled_emails(text: str) -> Iterator[tuple[int, int]]:
+    for sign in kinds.EMAIL_AT.finditer(text):
+        local = kinds.EMAIL_SPELLED_LOCAL.search(text, max(0, sign.start() - 64), sign.start())
+        domain = kinds.EMAIL_SPELLED_DOMAIN.match(text, sign.end())
+        if local and domain:
+            host = re.sub(r"\s?[\[({]\s?dot\s?[\])}]\s?", ".", domain.group(), flags=re.I)
+            if kinds.EMAIL_DOMAIN.fullmatch(host) and checks.is_email(local.group(), host):
+                yield local.start(), domain.end()
+
+
+def _userinfo(scan: _Scan) -> Iterator[tuple[int, int]]:
+    if "://" in scan.text and "@" in scan.text:
+        for match in kinds.URL_USERINFO.finditer(scan.text):
+            dummy = match.group(1).lower() in ("user", "username", "name", "login") or match.group(2).lower() in (
+                "pass",
+                "password",
+                "passwd",
+                "pw",
+                "pwd",
+                "secret",
+            )
+            if not dummy:
+                yield match.span()
+
+
+def _ibans(scan: _Scan) -> Iterator[tuple[int, int]]:
+    for start in scan.ibans:
+        end = checks.iban_end(scan.text, start)
+        if end is not None:
+            yield start, end
+
+
+def _cards(scan: _Scan) -> Iterator[tuple[int, int]]:
+    for match in scan.in_clusters(kinds.CARD):
+        context = scan.text[max(0, match.start() - _REACH) : match.end() + 20]
+        if checks.is_card(match.group(), bool(kinds.CARD_CONTEXT.search(context))):
+            yield match.span()
+
+
+def _ssns(scan: _Scan) -> Iterator[tuple[int, int]]:
+    if not scan.clusters:
+        return
+    named = "ssn" in scan.lower or "soc" in scan.lower
+    for match in scan.in_clusters(kinds.SSN_LOOSE if named else kinds.SSN):
+        area, group, serial = match.groups()
+        issued = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+        dashed = match.group().count("-") == 2
+        if issued and (dashed or kinds.SSN_CONTEXT.search(scan.before(match.start()))):
+            yield match.span()
+    if named:
+        yield from (
+            m.span() for m in scan.in_clusters(kinds.SSN) if m.group(1) not in ("000", "666") and m.group(1) < "900"
+        )
+
+
+def _crypto(scan: _Scan) -> Iterator[tuple[int, int]]:
+    for match in kinds.CRYPTO.finditer(scan.text):
+        if checks.is_crypto_address(match.group()):
+            yield match.span()
+
+
+def _macs(scan: _Scan) -> Iterator[tuple[int, int]]:
+    for start, end in _windows(scan.text, kinds.MAC_ANCHOR, 6, 16):
+        for match in kinds.MAC.finditer(scan.text, start, end):
+            if len(set(re.sub(r"[:-]", "", match.group().lower()))) > 2:
+                yield match.span()
+
+
+def _ips(scan: _Scan) -> Iterator[tuple[int, int]]:
+    for match in scan.in_clusters(kinds.IPV4):
+        if checks.is_public_ip(match.group()) and not kinds.NOT_AN_IP.search(scan.before(match.start(), 24)):
+            yield match.span()
+    if scan.text.count(":") >= 2:
+        for start, end in _windows(scan.text, kinds.IPV6_ANCHOR, 44, 44):
+            for match in kinds.IPV6.finditer(scan.text, start, end):
+                if checks.is_public_ip(match.group()):
+                    yield match.span()
+
+
+def _windows(text: str, anchor: re.Pattern[str], left: int, right: int) -> Iterator[tuple[int, int]]:
+    """Stretches around matches of `anchor`, merged where they touch."""
+    start = end = -1
+    for match in anchor.finditer(text):
+        if match.start() - left > end:
+            if end >= 0:
+                yield start, end
+            start = max(0, match.start() - left)
+        end = min(len(text), match.end() + right)
+    if end >= 0:
+        yield start, end
+
+
+def _births(scan: _Scan) -> Iterator[tuple[int, int]]:
+    if "born" in scan.lower or "birth" in scan.lower or "dob" in scan.lower or "d.o.b" in scan.lower:
+        for word in kinds.BIRTH_CONTEXT.finditer(scan.text):
+            match = kinds.BIRTH_DATE.search(scan.text, word.end(), min(len(scan.text), word.end() + 56))
+            if match and not re.search(r"[.!?]\s+[A-Z]|\n\s*\n", scan.text[word.end() : match.start()]):
+                yield match.span()
+
+
+def _passports(scan: _Scan) -> Iterator[tuple[int, int]]:
+    if "passport" in scan.lower:
+        for word in kinds.PASSPORT_WORD.finditer(scan.text):
+            match = kinds.PASSPORT.search(scan.text, word.end(), min(len(scan.text), word.end() + 44))
+            if match:
+                yield match.span()
+
+
+def _nationals(scan: _Scan) -> Iterator[tuple[int, int]]:
+    yield from find_national_ids(scan.text, scan.clusters)
+    for start in scan.fiscals:
+        code = fiscal_code(scan.text, start)
+        if code:
+            yield code
+
+
+def _phones(scan: _Scan) -> Iterator[tuple[int, int]]:
+    text = scan.text
+    for match in scan.in_clusters(kinds.PHONE_PLUS):
+        if checks.is_international_phone(match.group()):
+            yield match.span()
+    for match in scan.in_clusters(kinds.PHONE_NANP):
+        if not kinds.NOT_A_PHONE.search(scan.before(match.start(), 24)):
+            yield match.span()
+    for match in scan.in_clusters(kinds.PHONE_ZERO):
+        if 9 <= len(checks.digits_of(match.group())) <= 12 and checks.is_national_phone(match.group()):
+            yield match.span()
+    for match in scan.in_clusters(kinds.PHONE_ANY):
+        number, before = match.group(), scan.before(match.start())
+        if kinds.DATE_LIKE.match(number) or kinds.PLAIN_NUMBER.match(number) or kinds.IPV4.fullmatch(number):
+            continue
+        named = kinds.PHONE_BEFORE.search(before) or kinds.PHONE_AFTER.match(text, match.end())
+        if named and not kinds.NOT_A_PHONE.search(before[-24:]):
+            yield match.span()
+
+
+def _addresses(scan: _Scan) -> Iterator[tuple[int, int]]:
+    return find_addresses(scan.text)
+
+
+def _secrets(scan: _Scan) -> Iterator[tuple[int, int]]:
+    return find_secrets(scan.text, scan.lower)
+
+
+_FINDERS: dict[str, Callable[[_Scan], Iterator[tuple[int, int]]]] = {
+    "SECRET_KEY": _secrets,
+    "URL_CREDENTIALS": _userinfo,
+    "EMAIL": _emails,
+    "IBAN": _ibans,
+    "CREDIT_CARD": _cards,
+    "US_SSN": _ssns,
+    "CRYPTO_ADDRESS": _crypto,
+    "MAC_ADDRESS": _macs,
+    "IP_ADDRESS": _ips,
+    "DATE_OF_BIRTH": _births,
+    "PASSPORT": _passports,
+    "NATIONAL_ID": _nationals,
+    "PHONE": _phones,
+    "STREET_ADDRESS": _addresses,
+}
