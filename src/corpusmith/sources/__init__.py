@@ -1,1 +1,7 @@
-"""Sources: reads what a person points at into canonical rows. Broken input gives its good rows and a list of bad ones."""
+"""Sources: what a person points at, read into canonical rows, nothing lost without a reason."""
+
+from corpusmith.sources.identity import snapshot
+from corpusmith.sources.items import ReadOptions, Reject, Skipped
+from corpusmith.sources.reader import SourceReader, open_sources
+
+__all__ = ["ReadOptions", "Reject", "Skipped", "SourceReader", "open_sources", "snapshot"]

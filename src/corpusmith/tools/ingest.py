@@ -1,0 +1,131 @@
+"""ingest: read files and folders into canonical rows. Bad records are kept aside with their reason, never lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from corpusmith import sources
+from corpusmith.core.ids import row_id
+from corpusmith.core.rows import LEDGER_SCHEMA, ROW_ID, Shape
+from corpusmith.core.tools import Effect, StepContext, Tool, ToolParams, ToolResult
+from corpusmith.sources.encoding import known_encoding
+
+REJECTS_FILE = "rejects.jsonl"
+RULE_UNREADABLE = "unreadable"
+_NAMED_SKIPS = 20
+_NOTE_CHARS = 400
+
+
+class IngestParams(ToolParams):
+    """What to read and how. Left alone, everything but `sources` is found by looking."""
+
+    sources: tuple[str, ...] = Field(min_length=1, description="files, folders, globs, file:// or other fsspec URLs")
+    text_field: str | None = Field(None, description="dotted path of the text, for example content.Content")
+    shape: Shape | None = Field(None, description="what a row is to be; recognised by the fields' names when null")
+    fields: dict[str, str] = Field(
+        default_factory=dict, description="canonical column -> dotted path, for example {'output': 'reply'}"
+    )
+    encoding: str | None = Field(None, description="text encoding of the files; found per file when null")
+    lines: bool = Field(False, description="plain text files hold one row per line instead of one row per file")
+    max_rows: int | None = Field(None, ge=1, description="stop after this many rows")
+    max_decompressed_bytes: int = Field(1 << 36, ge=1, description="most bytes one compressed file may unpack to")
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, name: str | None) -> str | None:
+        return None if name is None else known_encoding(name)
+
+
+class IngestResult(ToolResult):
+    """What was read."""
+
+    rows: int
+    files: int = Field(description="files read")
+    rejected: int = Field(description="records kept aside in rejects.jsonl")
+    skipped: int = Field(description="files found and not read")
+    skipped_files: tuple[str, ...] = Field(description="the first 20 of them, with the reason")
+    shape: Shape
+    text_field: str | None = Field(description="the column the text came from, when it is one for all files")
+    notes: tuple[str, ...] = Field(description="what was decided and noticed")
+
+
+def ingest(params: IngestParams, ctx: StepContext) -> IngestResult:
+    """Read `params.sources` into `ctx.writer`.
+
+    Raises:
+        SourceError: A source is missing, empty, unreadable or holds no text.
+        ParameterError: A column named is not there, or the shape does not fit.
+    """
+    options = sources.ReadOptions(
+        encoding=params.encoding, max_decompressed_bytes=params.max_decompressed_bytes, lines=params.lines
+    )
+    reader = sources.open_sources(
+        params.sources, text_field=params.text_field, shape=params.shape, fields=params.fields, options=options
+    )
+    ctx.writer.path(REJECTS_FILE).unlink(missing_ok=True)  # of an attempt that was killed
+    rows, rejected, cut = 0, 0, False
+    for table in reader.batches():
+        ctx.cancel.check()
+        left = table.num_rows if params.max_rows is None else params.max_rows - rows
+        cut = left < table.num_rows
+        if table.num_rows:
+            ctx.writer.write(table.slice(0, left))
+        rows += min(left, table.num_rows)
+        rejected += _keep_aside(reader.take_rejects(), ctx)
+        ctx.emit(f"ingest: {rows} rows read, {rejected} records kept aside")
+        if rows == params.max_rows:
+            break
+    rejected += _keep_aside(reader.take_rejects(), ctx)
+    notes = [note[:_NOTE_CHARS] for note in reader.notes]
+    if cut or rows == params.max_rows:
+        notes.append(f"Reading stopped after {rows} rows, as asked for.")
+    return IngestResult(
+        rows=rows,
+        files=len(reader.files),
+        rejected=rejected,
+        skipped=len(reader.skipped),
+        skipped_files=tuple(f"{item.uri}: {item.reason}" for item in reader.skipped[:_NAMED_SKIPS]),
+        shape=reader.shape,
+        text_field=reader.text_field,
+        notes=tuple(notes),
+    )
+
+
+def _keep_aside(rejects: list[sources.Reject], ctx: StepContext) -> int:
+    """Append rejects to the side file and the ledger; returns how many."""
+    if not rejects:
+        return 0
+    ids = [row_id(reject.uri, reject.position) for reject in rejects]
+    with ctx.writer.path(REJECTS_FILE).open("a", encoding="utf-8", errors="replace") as file:
+        for name, reject in zip(ids, rejects, strict=True):
+            line = {"row_id": name, "source": reject.uri, "position": reject.position}
+            file.write(json.dumps(line | {"reason": reject.reason, "raw": reject.raw}, ensure_ascii=True) + "\n")
+    lines = [
+        {ROW_ID: name, "action": "drop", "rule": RULE_UNREADABLE, "detail": json.dumps({"reason": reject.reason})}
+        for name, reject in zip(ids, rejects, strict=True)
+    ]
+    ctx.writer.ledger(pa.Table.from_pylist(lines, schema=LEDGER_SCHEMA))
+    return len(rejects)
+
+
+def _snapshot(params: IngestParams, services: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - the contract
+    return sources.snapshot(params.sources)
+
+
+TOOL = Tool(
+    name="ingest",
+    version=1,
+    kind="observe",
+    params=IngestParams,
+    run=ingest,
+    summary="Read files, folders and saved datasets into rows; find the text column, the shape and the encoding.",
+    inputs=(),
+    effects=frozenset({Effect.READ_FILES, Effect.WRITE_STORE}),
+    makes="dataset",
+    snapshot=_snapshot,
+)
