@@ -1,7 +1,7 @@
-"""The one door for every step: `Runner.run_step`. The agent, a recipe, the command line and a chat command all come here.
+"""The one door for every step: `Runner.run_step`, for the agent, a recipe, the command line and a chat command alike.
 
-resolve inputs -> fingerprint -> already there? -> check -> budget -> approval -> StepStarted -> call -> validate -> write
-the record last -> ledger -> StepFinished. So lineage, caching, resuming, cost, approvals and tracing exist once.
+resolve inputs -> fingerprint -> already there? -> check -> budget -> approval -> StepStarted -> call -> validate ->
+record last -> lineage -> StepFinished. So lineage, caching, resuming, cost, approvals and tracing exist once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -270,7 +270,7 @@ def parse_params(tool: Tool[Any], params: ToolParams | Mapping[str, Any]) -> Too
     if isinstance(params, tool.params):
         return params
     try:
-        parsed: ToolParams = tool.params.model_validate(
+        parsed = tool.params.model_validate(
             dict(params) if isinstance(params, Mapping) else params.model_dump()
         )
     except ValidationError as error:
@@ -280,7 +280,7 @@ def parse_params(tool: Tool[Any], params: ToolParams | Mapping[str, Any]) -> Too
         raise ParameterError(
             f"{tool.name}: {problems}", hint=f"See `corpusmith tool schema {tool.name}`.", tool=tool.name
         ) from error
-    return parsed
+    return cast(ToolParams, parsed)
 
 
 def _check_roles(tool: Tool[Any], datasets: Mapping[str, Dataset]) -> None:

@@ -1,1 +1,1 @@
-"""Ops: the algorithms on rows, as operators (core.operators) and functions over datasets. No input/output of their own."""
+"""Ops: the algorithms on rows, as operators (core.operators) and functions over datasets. No I/O of their own."""

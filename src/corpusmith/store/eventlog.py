@@ -26,7 +26,11 @@ class EventLog:
         with workspace_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._repair()
-        self._next = sum(1 for _ in read_events(self.path))
+        self._next = 0
+        self._keys: set[tuple[str, str]] = set()
+        for event in read_events(self.path):
+            self._next += 1
+            self._keys.add((event.kind, str(event.data.get("key"))))
 
     def _repair(self) -> None:
         if not self.path.exists():
@@ -46,6 +50,12 @@ class EventLog:
             os.fsync(log.fileno())
         self._next += 1
         return event
+
+    def once(self, kind: EventKind, key: str, **data: Any) -> None:
+        """Write an event unless one of that kind and key was written before, by this process or one that died."""
+        if (kind, key) not in self._keys:
+            self._keys.add((kind, key))
+            self.append(kind, key=key, **data)
 
     def events(self) -> list[Event]:
         """Everything written so far."""

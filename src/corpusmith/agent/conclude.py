@@ -1,0 +1,92 @@
+"""The end of a run: judge the gates, name the result, write recipe and report, say what was not achieved and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from corpusmith.agent.graph import gates_now
+from corpusmith.agent.session import Session, profile_params
+from corpusmith.core.errors import NotFoundError
+from corpusmith.store.dataset import StoredDataset
+from corpusmith.store.files import write_atomic
+from corpusmith.workflows.recipe import build_recipe, recipe_text
+from corpusmith.workflows.reporting import write_report
+
+
+def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
+    """Finish the run.
+
+    Returns:
+        What `run --json` prints: run_id, status, brief, not_understood, dataset, gates, decisions, report, recipe,
+        trace, not_achieved, spent.
+    """
+    brief, workspace = session.need_brief(), session.runner.workspace
+    run_id = session.log.run_id
+    folder = workspace.runs.folder(run_id)
+    gates = gates_now(state, brief)
+    failed = [g for g in gates if not g["passed"]]
+    status = state["status"] or (3 if any(g["severity"] == "must" for g in failed) else 0)
+    result = workspace.artifacts.open(state["data"])
+    version = workspace.runs.publish(brief.name, result.id, run_id)
+    recipe = build_recipe(
+        workspace.artifacts,
+        result.id,
+        request=session.request.text,
+        gates=brief.gates,
+        measure=profile_params(brief, near=brief.dedup.near),
+        seed=brief.seed,
+        reasons=_reasons(session),
+    )
+    write_atomic(folder / "recipe.yaml", recipe_text(recipe).encode())
+    outcome: dict[str, Any] = {
+        "run_id": run_id,
+        "status": status,
+        "brief": brief.model_dump(mode="json"),
+        "not_understood": list(brief.not_understood),
+        "dataset": {
+            "ref": f"{brief.name}@{version}",
+            "artifact": result.id,
+            "path": str(_export(result)),
+            "rows": result.rows,
+            "splits": result.record.result.get("splits", {}),
+            "digest": result.record.content_digest,
+        },
+        "gates": gates,
+        "not_achieved": [_sentence(g) for g in failed] + ([state["error"]] if state.get("error") else []),
+        "decisions": state["turn"],
+        "report": str(folder / "report.html"),
+        "recipe": str(folder / "recipe.yaml"),
+        "trace": str(session.log.path),
+        "spent": session.runner.budget.summary() if session.runner.budget else {},
+    }
+    summary = {name: value for name, value in outcome.items() if name != "brief"}
+    session.log.once("run_finished", f"end {state['turn']}", status=status, summary=summary)
+    workspace.runs.update(run_id, status="done", exit_status=status, dataset=result.id, outcome=outcome)
+    write_report(workspace, run_id, folder / "report.html")
+    return outcome
+
+
+def _export(result: StoredDataset) -> Path:
+    """The exported files, or the artifact's own parts when the run ended before `format`."""
+    try:
+        return result.file("export")
+    except NotFoundError:
+        return result.folder / "parts"
+
+
+def _reasons(session: Session) -> dict[str, tuple[str, str]]:
+    """Per artifact, the goal its step served and why it was chosen."""
+    why = {}
+    reasons = {}
+    for event in session.log.events():
+        if event.kind == "decision":
+            why[event.data["decision"]["id"]] = event.data["decision"]["why"]
+        elif event.kind == "measured" and event.data["kept"]:
+            reasons[event.data["artifact"]] = (event.data["metric"], why.get(event.data["decision"], ""))
+    return reasons
+
+
+def _sentence(gate: dict[str, Any]) -> str:
+    value = "was not measured" if gate["value"] is None else f"is {gate['value']:.4g}"
+    return f"{gate['severity']} gate {gate['metric']} {gate['op']} {gate['target']:g}: it {value}"

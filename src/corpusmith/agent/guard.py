@@ -1,0 +1,96 @@
+"""The guard: code, not a model, between a proposal and the world.
+
+It holds a proposal against the catalogue, the tool's schema, preconditions, the budget and what was tried before, and
+answers with typed reasons that a planner can act on. Approvals are the runner's (`engine.runner`): they guard the
+effect itself, whoever asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from corpusmith.agent.goals import Goal
+from corpusmith.agent.methods import CATALOGUE
+from corpusmith.agent.planner import STOP, Proposal, View
+from corpusmith.core.errors import ParameterError
+from corpusmith.core.metrics import METRICS
+from corpusmith.core.tools import Tool
+from corpusmith.engine.runner import parse_params
+
+
+def objections(proposal: Proposal, view: View, tools: Mapping[str, Tool[Any]]) -> tuple[str, ...]:
+    """What speaks against running the proposal; empty = run it. Each line starts with its type."""
+    if proposal.method == STOP:
+        wishes = [goal.name for goal in view.goals if isinstance(goal, Goal) and goal.is_wish]
+        return (f"unfinished: {', '.join(wishes)} still to be done before stopping",) if wishes else ()
+    if proposal.method not in CATALOGUE:
+        return (f"unknown_method: {proposal.method!r}; there are: {', '.join(CATALOGUE)}",)
+    method = CATALOGUE[proposal.method]
+    found = []
+    if proposal.metric is not None and proposal.metric not in method.moves:
+        found.append(f"wrong_goal: {method.name} moves {', '.join(method.moves)}, not {proposal.metric}")
+    if not method.needs(view):
+        found.append(f"precondition: {method.name} cannot run on {view.shape.value} rows as they are")
+    if "wish:format" in view.served and method.wish() not in ("balance",):
+        found.append(f"precondition: {method.name} after the split would undo it")
+    if method.wish() is not None and f"wish:{method.wish()}" not in {goal.name for goal in view.goals}:
+        found.append(f"not_asked: nobody asked for {method.wish()}, or it is done")
+    try:
+        parse_params(tools[method.tool], proposal.params)
+    except ParameterError as error:
+        found.append(f"bad_arguments: {error.message}")
+    for attempt in view.attempts:
+        same = attempt.method == proposal.method and attempt.params == proposal.params
+        if same and (attempt.data == view.data or not attempt.kept):
+            found.append(f"repeated: {method.name} with these parameters was {attempt.outcome}")
+            break
+    if view.turns_left <= 0:
+        found.append("budget: no turns left")
+    return tuple(found)
+
+
+def verdict_on(
+    view: View, metric: str | None, after: Mapping[str, float], rows_after: int, retained_of_input: float
+) -> tuple[bool, str]:
+    """Whether a step is kept, and why: the scorecard decides.
+
+    Args:
+        view: What stood before the step.
+        metric: The goal it should have moved.
+        after: Metric values on its result.
+        rows_after: Rows of its result.
+        retained_of_input: Share of the step's input rows that its result still represents.
+    """
+    brief = view.brief
+    if rows_after == 0:
+        return False, "it left no rows"
+    drawn = metric is not None and metric in ("wish:sample", "wish:balance", "wish:generate", "rows", "tokens")
+    if not drawn and retained_of_input < brief.retention_floor:
+        return False, f"it left {retained_of_input:.1%} of its input, under the floor of {brief.retention_floor:.0%}"
+    source_min = after.get("source_retention_min")
+    if not drawn and source_min is not None and brief.source_floor and source_min < brief.source_floor:
+        return False, f"one source keeps only {source_min:.1%}, under the floor of {brief.source_floor:.0%}"
+    for gate in brief.gates:
+        if gate.severity.value != "must" or gate.metric == metric or METRICS[gate.metric].scope == "splits":
+            continue
+        if drawn and gate.metric in ("retention", "source_retention_min"):
+            continue
+        before_value = view.card.value(gate.metric)
+        if gate.holds(before_value) and not gate.holds(after.get(gate.metric)):
+            return False, f"it breaks {gate}: {before_value:.4g} -> {after.get(gate.metric, float('nan')):.4g}"
+    if metric is None or metric.startswith("wish:"):
+        return True, "done as asked"
+    gates = [gate for gate in brief.gates if gate.metric == metric]
+    before, now = view.card.value(metric), after.get(metric)
+    if all(gate.holds(now) for gate in gates):
+        return True, f"{metric} {_shown(before)} -> {_shown(now)}: its gate holds"
+    gap_before = min((gate.distance(before) for gate in gates), default=0.0)
+    gap_now = min((gate.distance(now) for gate in gates), default=0.0)
+    if gap_now < gap_before - 1e-12:
+        return True, f"{metric} {_shown(before)} -> {_shown(now)}: nearer, its gate not met yet"
+    return False, f"{metric} {_shown(before)} -> {_shown(now)}: no nearer to its gate"
+
+
+def _shown(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4g}"

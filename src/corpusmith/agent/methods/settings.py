@@ -1,0 +1,132 @@
+"""The parameter sets each method may run with, best-founded first. Pure functions of what the planner sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from corpusmith.agent.planner import View
+from corpusmith.core.brief import Balance
+from corpusmith.core.rows import Shape
+
+Params = Mapping[str, Any]
+LONG_SPACELESS = ("zh", "ja", "th", "ko")
+
+
+def boilerplate(_view: View) -> list[Params]:
+    """Lines in many rows of a source: first what is clear, then what is common."""
+    return [
+        {"boilerplate": True, "boilerplate_min_share": 0.05},
+        {"boilerplate": True, "boilerplate_min_share": 0.02},
+        {"boilerplate": True, "boilerplate_min_share": 0.2},
+    ]
+
+
+def language(view: View) -> list[Params]:
+    """FineWeb's 0.65 first, then the looser bounds of CCNet and FineWeb2 for short or unusual text."""
+    wanted = list(view.brief.languages)
+    return [{"languages": wanted, "language_min_confidence": bound} for bound in (0.65, 0.5, 0.3)]
+
+
+def lengths(view: View) -> list[Params]:
+    """The brief's own bounds."""
+    return [{"lengths": [bound.model_dump() for bound in view.brief.length]}] if view.brief.length else []
+
+
+def numbers(view: View) -> list[Params]:
+    """The brief's own ranges."""
+    return [{"numbers": [bound.model_dump() for bound in view.brief.numbers]}]
+
+
+def gopher_repetition(_view: View) -> list[Params]:
+    """The published bounds, then Dolma's relaxation for line characters."""
+    relaxed = {"dup_line_char_frac": 0.3, "dup_line_frac": 0.4, "top_2gram_char_frac": 0.25}
+    return [{"gopher_repetition": True}, {"gopher_repetition": True, "thresholds": relaxed}]
+
+
+def gopher_quality(_view: View) -> list[Params]:
+    """The published bounds; then without the rules that punish code and lists; stop words for English only."""
+    relaxed = {"alpha_word_frac": 0.6, "bullet_line_frac": 0.97, "symbol_word_ratio": 0.3}
+    return [{"gopher_quality": True}, {"gopher_quality": True, "thresholds": relaxed}]
+
+
+def exact_dedup(_view: View) -> list[Params]:
+    """Exact copies only."""
+    return [{"exact": True, "near": False}]
+
+
+def near_dedup(view: View) -> list[Params]:
+    """The brief's own rule."""
+    wish = view.brief.dedup
+    return [{"exact": True, "near": wish.near, "jaccard": wish.jaccard, "containment": wish.containment}]
+
+
+def decontaminate(_view: View) -> list[Params]:
+    """The tool's measured defaults."""
+    return [{}]
+
+
+def pii(view: View) -> list[Params]:
+    """All kinds, or those the brief names."""
+    return [{"pii": True, "pii_kinds": list(view.brief.pii_kinds)}]
+
+
+def row_sanity(view: View) -> list[Params]:
+    """What cannot teach: empty responses, repeated instructions, chosen == rejected."""
+    on = "prompt" if view.shape is Shape.PREFERENCE else "instruction"
+    return [{"exact": True, "near": False, "on": on}]
+
+
+def stopwords(view: View) -> list[Params]:
+    """Stop words of the languages asked for; English when none is named."""
+    return [{"stopwords": list(view.brief.languages) or ["en"]}]
+
+
+def generate(view: View) -> list[Params]:
+    """As many pairs per row as the size asked for needs, at most 8."""
+    wanted = view.brief.size.rows or 0
+    per_row = min(8, max(2, -(-wanted * 2 // max(view.rows, 1))))
+    kind = "preference" if view.brief.output.shape is Shape.PREFERENCE else "instruction"
+    return [{"kind": kind, "max_per_row": per_row}]
+
+
+def draw(view: View) -> list[Params]:
+    """The draw the brief describes: by category, weight, number slots, or plain at random."""
+    size, balance_wish = view.brief.size, view.brief.balance
+    if balance_wish is not None and balance_wish.method not in ("undersample", "oversample"):
+        return [_drawn(balance_wish, size.rows, size.tokens)]
+    if size.tokens is not None:
+        return [{"method": "token_budget", "tokens": size.tokens}]
+    return [{"method": "random", "rows": size.rows}]
+
+
+def _drawn(wish: Balance, rows: int | None, tokens: int | None) -> Params:
+    given = wish.model_dump(exclude_none=True, exclude={"default_weight"} if not wish.weights else set())
+    if rows is not None:
+        given["rows"] = rows
+    if tokens is not None:
+        given["tokens"] = tokens
+    return given
+
+
+def balance(view: View) -> list[Params]:
+    """Even out the categories of train, after the split."""
+    return [] if view.brief.balance is None else [view.brief.balance.model_dump(exclude_none=True)]
+
+
+def deliver(view: View) -> list[Params]:
+    """Template, splits and files as asked."""
+    output, splits = view.brief.output, view.brief.splits
+    template = output.template
+    if template == "text" and view.shape is not Shape.TEXT:
+        template = "preference" if view.shape is Shape.PREFERENCE else "alpaca"
+    params: dict[str, Any] = {
+        "template": template,
+        "files": output.files,
+        "splits": splits.model_dump(),
+        "name": view.brief.name,
+        "languages": list(view.brief.languages),
+    }
+    if template == "windows" and output.window_tokens:
+        params["window_tokens"] = output.window_tokens
+    return [params]

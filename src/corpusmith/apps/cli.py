@@ -1,0 +1,270 @@
+"""The command line. A contract: commands, options, `--json` and exit statuses are those of ARCHITECTURE.md.
+
+This module only declares; the work is in `apps.commands`, imported when a command runs, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="corpusmith",
+    help="An autonomous data engineer for language-model data: one sentence in, a verified dataset out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+tools_app = typer.Typer(help="Run one tool by itself.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at datasets, and export them.", no_args_is_help=True)
+trace_app = typer.Typer(help="Send decision logs to Opik.", no_args_is_help=True)
+app.add_typer(tools_app, name="tool")
+app.add_typer(data_app, name="data")
+app.add_typer(trace_app, name="trace")
+
+Workspace = Annotated[
+    Path | None, typer.Option("--workspace", help="Folder that keeps everything.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
+RunArg = Annotated[str, typer.Argument(help="Run id, its beginning, or `last`.")]
+
+
+@app.command()
+def run(
+    request: Annotated[str, typer.Argument(help="What you want, in plain words.")],
+    source: Annotated[list[str] | None, typer.Option("--source", help="File, folder or URL to read.")] = None,
+    workspace: Workspace = None,
+    planner: Annotated[str, typer.Option(help="rules (no model needed) or llm.")] = "rules",
+    model: Annotated[str | None, typer.Option(help="Chat model of the llm planner, provider:name.")] = None,
+    engine: Annotated[str, typer.Option(help="auto or local.")] = "auto",
+    approve_: Annotated[str, typer.Option("--approve", help="ask, policy or deny.")] = "ask",
+    policy: Annotated[Path | None, typer.Option(help="File of allowances for --approve policy.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name the result is published under.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Time budget.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="Money budget in USD.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the brief and the plan; run nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn a request into a dataset that meets its gates."""
+    from corpusmith.apps.commands import runs
+
+    options = {
+        "sources": source or [],
+        "planner": planner,
+        "model": model,
+        "engine": engine,
+        "approve": approve_,
+        "policy": str(policy) if policy else None,
+        "seed": seed,
+        "name": name,
+        "max_minutes": max_minutes,
+        "max_cost": max_cost,
+    }
+    runs.run(request, options, plan, workspace, as_json)
+
+
+@app.command()
+def resume(
+    run_id: RunArg,
+    workspace: Workspace = None,
+    max_minutes: Annotated[float | None, typer.Option(help="New time budget of the run.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="New money budget of the run in USD.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped, killed, or waits for an approval."""
+    from corpusmith.apps.commands import runs
+
+    runs.resume(run_id, {"max_minutes": max_minutes, "max_cost": max_cost}, workspace, as_json)
+
+
+@app.command(name="runs")
+def list_runs(workspace: Workspace = None, as_json: Json = False) -> None:
+    """List the runs of the workspace."""
+    from corpusmith.apps.commands import runs
+
+    runs.list_runs(workspace, as_json)
+
+
+@app.command()
+def show(run_id: RunArg, workspace: Workspace = None, as_json: Json = False) -> None:
+    """Show a run: its brief, its decisions, its gates; also while it runs."""
+    from corpusmith.apps.commands import runs
+
+    runs.show_run(run_id, workspace, as_json)
+
+
+@app.command()
+def approve(
+    run_id: RunArg,
+    action: Annotated[str | None, typer.Option("--action", help="Which, when several wait.")] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Say yes to the action a run waits for."""
+    from corpusmith.apps.commands import runs
+
+    runs.answer(run_id, True, action, workspace, as_json)
+
+
+@app.command()
+def deny(
+    run_id: RunArg,
+    action: Annotated[str | None, typer.Option("--action", help="Which, when several wait.")] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Say no to the action a run waits for."""
+    from corpusmith.apps.commands import runs
+
+    runs.answer(run_id, False, action, workspace, as_json)
+
+
+@app.command()
+def report(run_id: RunArg, workspace: Workspace = None, as_json: Json = False) -> None:
+    """Write the HTML report of a run anew and print its path."""
+    from corpusmith.apps.commands import runs
+
+    runs.report(run_id, workspace, as_json)
+
+
+@app.command()
+def recipe(run_id: RunArg, workspace: Workspace = None) -> None:
+    """Print the recipe of a run."""
+    from corpusmith.apps.commands import runs
+
+    runs.recipe(run_id, workspace)
+
+
+@app.command()
+def replay(
+    recipe_file: Annotated[Path, typer.Argument(help="A recipe written by `corpusmith recipe`.")],
+    source: Annotated[list[str] | None, typer.Option("--source", help="Other input for the first step.")] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Run a recipe again, with no planner and no model."""
+    from corpusmith.apps.commands import runs
+
+    runs.replay(recipe_file, source or [], workspace, as_json)
+
+
+@app.command()
+def why(
+    row: Annotated[str, typer.Argument(metavar="ROW_ID", help="A row id, or any text that was in the input.")],
+    dataset: Annotated[str, typer.Option(help="Dataset or run whose history is told.")] = "last",
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data as it stands, locally.")] = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what happened to a row, step by step."""
+    from corpusmith.apps.commands import data
+
+    data.why(row, dataset, reveal, workspace, as_json)
+
+
+@app.command()
+def diff(
+    left: Annotated[str, typer.Argument(help="Dataset, version or run.")],
+    right: Annotated[str, typer.Argument(help="Dataset, version or run.")],
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two datasets: rows added, dropped, changed."""
+    from corpusmith.apps.commands import data
+
+    data.diff(left, right, workspace, as_json)
+
+
+@app.command()
+def doctor(workspace: Workspace = None, as_json: Json = False) -> None:
+    """Check this installation and the workspace."""
+    from corpusmith.apps.commands import doctor as command
+
+    command.doctor(workspace, as_json)
+
+
+@tools_app.command(name="list")
+def tool_list(as_json: Json = False) -> None:
+    """List the tools."""
+    from corpusmith.apps.commands import tools
+
+    tools.list_tools(as_json)
+
+
+@tools_app.command(name="schema")
+def tool_schema(name: str) -> None:
+    """Print a tool's parameters as JSON schema."""
+    from corpusmith.apps.commands import tools
+
+    tools.schema(name)
+
+
+@tools_app.command(name="run")
+def tool_run(
+    name: str,
+    params: Annotated[Path | None, typer.Option(help="JSON or YAML file of parameters.")] = None,
+    data: Annotated[list[str] | None, typer.Option("--data", help="Input dataset, or ROLE=DATASET.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Run one tool."""
+    from corpusmith.apps.commands import tools
+
+    tools.run_tool(name, params, data or [], seed, workspace, as_json)
+
+
+@data_app.command(name="list")
+def data_list(workspace: Workspace = None, as_json: Json = False) -> None:
+    """List published datasets."""
+    from corpusmith.apps.commands import data
+
+    data.list_data(workspace, as_json)
+
+
+@data_app.command(name="show")
+def data_show(
+    ref: str,
+    rows: Annotated[int, typer.Option(help="Rows to show.")] = 3,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Show a dataset: its record and its first rows."""
+    from corpusmith.apps.commands import data
+
+    data.show_data(ref, rows, workspace, as_json)
+
+
+@data_app.command(name="export")
+def data_export(
+    ref: str,
+    to: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
+    as_: Annotated[str, typer.Option("--as", help="parquet, jsonl or hf.")] = "parquet",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Export a dataset."""
+    from corpusmith.apps.commands import data
+
+    data.export(ref, to, as_, workspace, as_json)
+
+
+@trace_app.command(name="export")
+def trace_export(
+    run_id: Annotated[str, typer.Argument(help="Run id, its beginning, `last`, or `all`.")] = "all",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Send what has not reached the Opik server yet."""
+    from corpusmith.apps.commands import trace
+
+    trace.export(run_id, workspace, as_json)
+
+
+def main() -> None:
+    """Entry point of the `corpusmith` command."""
+    app()

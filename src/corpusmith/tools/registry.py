@@ -1,0 +1,29 @@
+"""Every tool by its name: the one list that planners, recipes and the command line read."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from corpusmith.core.errors import NotFoundError
+from corpusmith.core.tools import Tool
+from corpusmith.tools import clean, decontaminate, dedup, format, generate, ingest, profile, publish, sample
+
+TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
+    {
+        module.TOOL.name: module.TOOL
+        for module in (ingest, profile, clean, dedup, decontaminate, sample, generate, format, publish)
+    }
+)
+"""All tools, in the order a dataset usually meets them."""
+
+
+def tool(name: str) -> Tool[Any]:
+    """A tool by its name.
+
+    Raises:
+        NotFoundError: There is none; the message lists them.
+    """
+    if name not in TOOLS:
+        raise NotFoundError(f"no tool {name!r}", hint=f"There are: {', '.join(TOOLS)}.")
+    return TOOLS[name]

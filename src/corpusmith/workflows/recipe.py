@@ -1,0 +1,140 @@
+"""A recipe: a finished run as a plain file of steps that replays with no planner and no model.
+
+Steps are listed in order, inputs by the name of an earlier step, with what each was for and what it left then (rows,
+content digest), so that a replay can compare, and on new data say which step's assumption broke.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from corpusmith.core.errors import ParameterError
+from corpusmith.core.gates import Gate
+from corpusmith.store.artifacts import ArtifactStore
+from corpusmith.store.records import ArtifactRecord
+
+
+class RecipeStep(BaseModel):
+    """One step of a recipe.
+
+    `rows_in` and `rows_out` are those of the run it was made from; `metric` is the gate it was chosen for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    tool: str
+    version: int
+    params: dict[str, Any] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
+    seed: int = 0
+    metric: str | None = None
+    why: str = ""
+    rows_in: int = 0
+    rows_out: int = 0
+    digest: str | None = None
+
+
+class Recipe(BaseModel):
+    """A replayable run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    corpusmith_recipe: Literal[1] = 1
+    request: str
+    sources: tuple[str, ...]
+    seed: int
+    gates: tuple[Gate, ...]
+    measure: dict[str, Any] = Field(default_factory=dict, description="parameters of the profile that judges the gates")
+    steps: tuple[RecipeStep, ...]
+    result: str = Field(description="name of the step whose dataset is the result")
+
+
+def build_recipe(
+    store: ArtifactStore,
+    result: str,
+    *,
+    request: str,
+    gates: tuple[Gate, ...],
+    measure: dict[str, Any],
+    seed: int,
+    reasons: dict[str, tuple[str, str]],
+) -> Recipe:
+    """The recipe that made the artifact `result`.
+
+    Args:
+        store: Where the records are.
+        result: Artifact id.
+        request: The sentence it came from.
+        gates: The brief's gates.
+        measure: Parameters of the profile that judged them.
+        seed: The run's seed.
+        reasons: Per artifact id, the metric its step was chosen for and why.
+    """
+    records: dict[str, ArtifactRecord] = {}
+
+    def visit(artifact: str) -> None:
+        if artifact in records:
+            return
+        record = store.open(artifact).record
+        for parent in record.inputs.values():
+            visit(parent)
+        records[artifact] = record
+
+    visit(result)
+    names: dict[str, str] = {}
+    steps, sources = [], []
+    for artifact, record in records.items():
+        base = record.tool
+        names[artifact] = f"{base}-{1 + sum(n.startswith(base + '-') for n in names.values())}"
+        metric, why = reasons.get(artifact, (None, ""))
+        parent = record.inputs.get("data")
+        steps.append(
+            RecipeStep(
+                name=names[artifact],
+                tool=record.tool,
+                version=record.tool_version,
+                params=record.params,
+                inputs={role: names[item] for role, item in record.inputs.items()},
+                seed=record.seed,
+                metric=metric,
+                why=why,
+                rows_in=records[parent].rows if parent else record.rows,
+                rows_out=record.rows,
+                digest=record.content_digest,
+            )
+        )
+        if record.tool == "ingest":
+            sources += [str(uri) for uri in record.params.get("sources", [])]
+    return Recipe(
+        request=request,
+        sources=tuple(sources),
+        seed=seed,
+        gates=gates,
+        measure=measure,
+        steps=tuple(steps),
+        result=names[result],
+    )
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as YAML."""
+    data = recipe.model_dump(mode="json", exclude_defaults=False)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        ParameterError: The file is missing, is not YAML, or is not a recipe; the message names the first fault.
+    """
+    if not path.is_file():
+        raise ParameterError(f"no recipe {path}", hint="Make one: corpusmith recipe RUN > recipe.yaml")
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise ParameterError(f"{path} is not a recipe: {first}", hint="Make one: corpusmith recipe RUN") from error

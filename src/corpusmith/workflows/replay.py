@@ -1,0 +1,128 @@
+"""Replay: run a recipe's steps again, with no planner. Same input gives the same content digests; new input is held
+against the recipe's gates, and the step whose assumption broke is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from corpusmith.core.errors import ParameterError, UsageError
+from corpusmith.core.gates import GateResult, Scorecard, judge
+from corpusmith.core.tools import Tool
+from corpusmith.engine.runner import Runner, StepOutcome
+from corpusmith.workflows.recipe import Recipe, RecipeStep
+
+DRIFT = 0.2
+"""A step's assumption is broken when the share of rows it keeps is this far from what it kept in the recipe's run."""
+
+
+class ReplayedStep(BaseModel):
+    """One step, then and now."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    artifact: str
+    rows_in: int
+    rows_out: int
+    same_digest: bool
+    broken: str = ""
+
+
+class Replay(BaseModel):
+    """What a replay gave. `same` = every step's content digest equals the recipe's."""
+
+    model_config = ConfigDict(frozen=True)
+    dataset: str
+    same: bool
+    steps: tuple[ReplayedStep, ...]
+    gates: tuple[GateResult, ...]
+    broken: tuple[str, ...]
+
+
+def replay(
+    recipe: Recipe, runner: Runner, tools: Mapping[str, Tool[Any]], sources: Sequence[str] | None = None
+) -> Replay:
+    """Run the recipe.
+
+    Args:
+        recipe: What to run.
+        runner: The door for steps.
+        tools: Tools by name.
+        sources: New input in place of the recipe's first source list.
+
+    Raises:
+        ParameterError: The recipe names a tool that does not exist, or in another version.
+        UsageError: A step cannot run on the new input; the message names the step.
+    """
+    done: dict[str, StepOutcome] = {}
+    steps = []
+    first_ingest = next((s.name for s in recipe.steps if s.tool == "ingest"), None)
+    for step in recipe.steps:
+        tool = tools.get(step.tool)
+        if tool is None or tool.version != step.version:
+            have = "none" if tool is None else f"version {tool.version}"
+            raise ParameterError(
+                f"step {step.name} needs {step.tool} version {step.version}, here is {have}",
+                hint="Replay it with the version of corpusmith that wrote it, or run the request again.",
+            )
+        params = dict(step.params)
+        if sources and step.name == first_ingest:
+            params["sources"] = list(sources)
+        try:
+            outcome = runner.run_step(
+                tool, params, {role: done[name].id for role, name in step.inputs.items()}, step.seed
+            )
+        except UsageError as error:
+            raise UsageError(f"step {step.name} cannot run: {error.message}", hint=error.hint) from error
+        done[step.name] = outcome
+        steps.append(_compare(step, outcome, done))
+    result = done[recipe.result]
+    baseline = done[first_ingest].id if first_ingest else result.id
+    evals = _evals(recipe, done)
+    measured = runner.run_step(tools["profile"], recipe.measure, {"data": result.id, "baseline": baseline, **evals})
+    card = Scorecard.model_validate_json(measured.artifact.file("scorecard.json").read_bytes())
+    gates = tuple(judge(recipe.gates, card))
+    broken = [f"{s.name}: {s.broken}" for s in steps if s.broken]
+    for gate in gates:
+        if not gate.passed:
+            meant = [s.name for s in recipe.steps if s.metric == gate.metric]
+            who = f"{meant[-1]} was to reach it" if meant else "no step of the recipe works on it"
+            shown = "not measured" if gate.value is None else f"{gate.value:.4g}"
+            broken.append(f"gate {gate.metric} {gate.op} {gate.target:g} is {shown}: {who}")
+    return Replay(
+        dataset=result.id,
+        same=all(s.same_digest for s in steps),
+        steps=tuple(steps),
+        gates=gates,
+        broken=tuple(broken),
+    )
+
+
+def _evals(recipe: Recipe, done: Mapping[str, StepOutcome]) -> dict[str, str]:
+    for step in recipe.steps:
+        roles = {role: done[name].id for role, name in step.inputs.items() if role.startswith("evals")}
+        if roles:
+            return roles
+    return {}
+
+
+def _compare(step: RecipeStep, outcome: StepOutcome, done: Mapping[str, StepOutcome]) -> ReplayedStep:
+    record = outcome.artifact.record
+    rows_in = done[step.inputs["data"]].artifact.rows if "data" in step.inputs else record.rows
+    same = record.content_digest == step.digest
+    broken = ""
+    if not same and step.rows_in and rows_in and step.tool not in ("sample", "generate", "format", "ingest"):
+        then, now = step.rows_out / step.rows_in, record.rows / rows_in
+        if abs(then - now) > DRIFT:
+            broken = f"kept {then:.0%} of its rows then, {now:.0%} now ({step.why or step.metric or step.tool})"
+    return ReplayedStep(
+        name=step.name,
+        artifact=outcome.id,
+        rows_in=rows_in,
+        rows_out=record.rows,
+        same_digest=same,
+        broken=broken,
+    )

@@ -1,0 +1,137 @@
+"""The story of a run, read from its decision log and its artifacts' records: what reports, `show` and reviews tell.
+
+Works on a run at any moment: while it runs, after a crash, at its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from corpusmith.core.brief import Brief
+from corpusmith.core.decisions import Decision
+from corpusmith.core.events import Event
+from corpusmith.store.eventlog import LOG_NAME, read_events
+from corpusmith.store.records import ArtifactRecord
+from corpusmith.store.runs import RunRecord
+from corpusmith.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """One run, told.
+
+    Attributes:
+        run: Its record.
+        brief: None before it was understood.
+        decisions: In turn order, with what was measured.
+        path: Records of the artifacts from the first ingest to the current data, in order: the kept path.
+        notes: What the run said about itself (sources, refusals).
+        events: The whole log.
+        profile_start: Artifact id of the profile of the data as it came in; `profile_end` of the current data.
+    """
+
+    run: RunRecord
+    brief: Brief | None
+    decisions: tuple[Decision, ...]
+    path: tuple[ArtifactRecord, ...]
+    notes: tuple[str, ...]
+    events: tuple[Event, ...]
+    profile_start: str | None
+    profile_end: str | None
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What the run ended with; empty before."""
+        return self.run.outcome
+
+    def as_json(self) -> dict[str, Any]:
+        """The story as plain data."""
+        return {
+            "run_id": self.run.id,
+            "request": self.run.request,
+            "exit_status": self.run.exit_status,
+            "brief": None if self.brief is None else self.brief.model_dump(mode="json"),
+            "decisions": [decision.model_dump(mode="json") for decision in self.decisions],
+            "path": [
+                {"artifact": r.id, "tool": r.tool, "rows": r.rows, "counts": r.counts.model_dump()} for r in self.path
+            ],
+            "notes": list(self.notes),
+            "outcome": self.outcome,
+        }
+
+    def lines(self) -> list[str]:
+        """The story for a terminal."""
+        out = [f"run      {self.run.id}", f"request  {self.run.request}"]
+        if self.brief is not None and self.brief.not_understood:
+            out.append(f"not understood: {'; '.join(self.brief.not_understood)}")
+        out += [f"note     {note}" for note in self.notes]
+        for decision in self.decisions:
+            out.append(f"{decision.id}  {decision.chosen}: {decision.why}")
+            if decision.kept is not None:
+                predicted = "-" if decision.predicted is None else f"{decision.predicted:.4g}"
+                measured = "-" if decision.measured is None else f"{decision.measured:.4g}"
+                verdict = "kept" if decision.kept else "rolled back"
+                out.append(f"     predicted {predicted}, measured {measured}; {verdict}: {decision.outcome}")
+        for record in self.path:
+            dropped = sum(record.counts.dropped.values())
+            changed = sum(record.counts.changed.values())
+            out.append(f"step     {record.tool:14} {record.rows:>9,} rows  dropped {dropped:,}  changes {changed:,}")
+        for gate in self.outcome.get("gates", []):
+            value = "not measured" if gate["value"] is None else f"{gate['value']:.4g}"
+            verdict = "holds" if gate["passed"] else "FAILS"
+            out.append(f"gate     {gate['metric']} {gate['op']} {gate['target']:g}: {value} {verdict}")
+        return out
+
+
+def load_story(workspace: Workspace, run_id: str) -> RunStory:
+    """Read the story of a run.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    run = workspace.runs.get(run_id)
+    events = tuple(read_events(workspace.runs.folder(run.id) / LOG_NAME))
+    brief, notes = None, []
+    decisions: dict[str, Decision] = {}
+    data: str | None = run.dataset
+    profiles: list[tuple[str, str]] = []
+    for event in events:
+        if event.kind == "brief":
+            brief = Brief.model_validate(event.data["brief"])
+        elif event.kind == "note":
+            notes.append(event.data["text"])
+        elif event.kind == "decision":
+            decision = Decision.model_validate(event.data["decision"])
+            decisions[decision.id] = decision
+            data = data or event.data["data"]
+        elif event.kind == "measured":
+            found = decisions[event.data["decision"]]
+            decisions[found.id] = found.model_copy(update={k: event.data[k] for k in ("measured", "kept", "outcome")})
+            if event.data["kept"] and run.dataset is None:
+                data = event.data["artifact"]
+        elif event.kind == "step_finished" and event.data["tool"] == "profile" and "artifact" in event.data:
+            record = workspace.artifacts.find(event.data["artifact"])
+            if record is not None:
+                profiles.append((record.inputs.get("data", ""), record.id))
+    path = _path(workspace, data)
+    first = path[0].id if path else None
+    return RunStory(
+        run=run,
+        brief=brief,
+        decisions=tuple(decisions.values()),
+        path=path,
+        notes=tuple(notes),
+        events=events,
+        profile_start=next((p for d, p in profiles if d == first), None),
+        profile_end=next((p for d, p in reversed(profiles) if d == data), None),
+    )
+
+
+def _path(workspace: Workspace, artifact: str | None) -> tuple[ArtifactRecord, ...]:
+    path = []
+    while artifact is not None:
+        record = workspace.artifacts.open(artifact).record
+        path.append(record)
+        artifact = record.inputs.get("data")
+    return tuple(reversed(path))
