@@ -67,19 +67,17 @@ def brute_force(
     kept, answer = [], [-1] * len(texts)
     for row in order:
         for other in kept:
-            common = len(sets[row] & sets[other])
-            if sets[row] and common / len(sets[row] | sets[other]) >= jaccard:
+            common, mine = len(sets[row] & sets[other]), len(sets[row])
+            near = mine and common / len(sets[row] | sets[other]) >= jaccard
+            if near or (containment and mine >= least and common / mine >= containment):
                 answer[row] = other
-            elif containment and len(sets[row]) >= least and common / len(sets[row]) >= containment:
-                answer[row] = other
-            if answer[row] >= 0:
                 break
         else:
             kept.append(row)
     return answer
 
 
-word = st.sampled_from("a b c d".split())
+word = st.sampled_from(["a", "b", "c", "d"])
 base = st.lists(st.lists(word, min_size=1, max_size=30), min_size=1, max_size=4)
 
 
@@ -95,7 +93,7 @@ def corpora(draw: st.DrawFn) -> list[str]:
         if draw(st.booleans()):
             words += draw(st.sampled_from(bases))
         if draw(st.booleans()):
-            words[draw(st.integers(0, len(words) - 1))] = draw(st.sampled_from("x y".split()))
+            words[draw(st.integers(0, len(words) - 1))] = draw(st.sampled_from(["x", "y"]))
         texts.append(" ".join(words))
     return texts
 
