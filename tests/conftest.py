@@ -20,14 +20,18 @@ from corpusmith.store.records import ArtifactRecord
 from corpusmith.store.writer import StagedWriter, side_files
 
 
-def canonical_table(rows: Sequence[str | Mapping[str, Any]], shape: Shape = Shape.TEXT, uri: str = "in.jsonl") -> pa.Table:
+def canonical_table(
+    rows: Sequence[str | Mapping[str, Any]], shape: Shape = Shape.TEXT, uri: str = "in.jsonl"
+) -> pa.Table:
     """Canonical rows out of texts or mappings of columns; ids `<uri>#<n>`."""
     schema = schema_of(shape)
     full = []
     for n, row in enumerate(rows):
         given = {"text": row} if isinstance(row, str) else dict(row)
         full.append({"row_id": f"{uri}#{n}", "source": uri, "meta": "{}", "text": "", **given})
-    return render_text(pa.Table.from_pylist([{name: r.get(name) for name in schema.names} for r in full], schema=schema))
+    return render_text(
+        pa.Table.from_pylist([{name: r.get(name) for name in schema.names} for r in full], schema=schema)
+    )
 
 
 def commit_table(store: ArtifactStore, table: pa.Table, key: object, part_rows: int | None = None) -> StoredDataset:
@@ -64,7 +68,9 @@ def make_dataset(store: ArtifactStore) -> Callable[..., StoredDataset]:
     """`make_dataset(rows or table, shape=..., uri=..., part_rows=...) -> StoredDataset`."""
     numbers = itertools.count()
 
-    def make(rows: Any, shape: Shape = Shape.TEXT, uri: str = "in.jsonl", part_rows: int | None = None) -> StoredDataset:
+    def make(
+        rows: Any, shape: Shape = Shape.TEXT, uri: str = "in.jsonl", part_rows: int | None = None
+    ) -> StoredDataset:
         table = rows if isinstance(rows, pa.Table) else canonical_table(rows, shape, uri)
         return commit_table(store, table, next(numbers), part_rows)
 

@@ -268,7 +268,7 @@ def parse_params(tool: Tool[Any], params: ToolParams | Mapping[str, Any]) -> Too
         ParameterError: A field is unknown, missing or out of bounds; the message names each.
     """
     if isinstance(params, tool.params):
-        return params
+        return cast(ToolParams, params)
     try:
         parsed = tool.params.model_validate(
             dict(params) if isinstance(params, Mapping) else params.model_dump()
