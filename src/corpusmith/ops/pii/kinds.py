@@ -47,7 +47,7 @@ _ALL = (
         "AKIAQ3EGU5PZ7WXKD2NB",
     ),
     KindInfo(
-        "URL_CREDENTIALS",
+        "URL_WITH_CREDENTIALS",
         "user name and password inside a URL; user:password on a reserved host is left alone",
         "",
         "https://mlopez:tR4uq9wz@db.acme-corp.io/",

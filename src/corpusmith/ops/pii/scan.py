@@ -305,7 +305,7 @@ def _secrets(scan: _Scan) -> Iterator[tuple[int, int]]:
 
 _FINDERS: dict[str, Callable[[_Scan], Iterator[tuple[int, int]]]] = {
     "SECRET_KEY": _secrets,
-    "URL_CREDENTIALS": _userinfo,
+    "URL_WITH_CREDENTIALS": _userinfo,
     "EMAIL": _emails,
     "IBAN": _ibans,
     "CREDIT_CARD": _cards,
