@@ -39,12 +39,14 @@ class Contamination:
         score: Share of the item's weight found in the row, in [threshold, 1]; 0 where there is none.
         row_ids: Row ids of the data.
         eval_row_ids: Row ids of all evaluation sets' rows, one set after the other.
+        unchecked: Items with nothing to look for: no prompt, and an answer of under 8 words.
     """
 
     item: I64
     score: npt.NDArray[np.float64]
     row_ids: pa.ChunkedArray
     eval_row_ids: list[str]
+    unchecked: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def find_contamination(
         raise ParameterError(f"ngram {ngram} or threshold {threshold} is out of range", hint="2..13 and (0, 1].")
     if not evals:
         raise ParameterError("there is no evaluation set to look for", hint="Name at least one.")
-    index, eval_row_ids = build_index(evals, ngram)
+    index, eval_row_ids, unchecked = build_index(evals, ngram)
     items, scores, row_ids = [np.zeros(0, np.int64)], [np.zeros(0)], []
     for table in engine.stream(data, [ContaminationScan(index, threshold)], [ROW_ID, ITEM, SCORE]):
         if cancel is not None:
@@ -127,4 +129,4 @@ def find_contamination(
         scores.append(np.asarray(table.column(SCORE)))
         row_ids.extend(table.column(ROW_ID).chunks)
     ids = pa.chunked_array(row_ids, pa.large_string())
-    return Contamination(np.concatenate(items), np.concatenate(scores), ids, eval_row_ids)
+    return Contamination(np.concatenate(items), np.concatenate(scores), ids, eval_row_ids, unchecked)

@@ -11,7 +11,7 @@ template, "how many ... in total") weighs almost nothing, names and numbers weig
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,13 +92,14 @@ def part_columns(shape: Shape) -> list[str]:
 
 @dataclass
 class _Parts:
-    words: list[U64]
-    items: list[int]
-    short: dict[int, int]
-    seen: set[int]
+    words: list[U64] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    short: dict[int, int] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+    checked: set[int] = field(default_factory=set)
 
 
-def build_index(evals: Sequence[Dataset], ngram: int) -> tuple[EvalIndex, list[str]]:
+def build_index(evals: Sequence[Dataset], ngram: int) -> tuple[EvalIndex, list[str], int]:
     """Read evaluation sets into an index.
 
     Args:
@@ -106,16 +107,16 @@ def build_index(evals: Sequence[Dataset], ngram: int) -> tuple[EvalIndex, list[s
         ngram: Words per n-gram, for parts long enough that one edited word leaves one whole.
 
     Returns:
-        The index, and the row ids of all items.
+        The index, the row ids of all items, and how many items have nothing that can be looked for.
     """
-    parts, row_ids = _Parts([], [], {}, set()), list[str]()
+    parts, row_ids = _Parts(), list[str]()
     for dataset in evals:
         shape = dataset.shape
         for table in dataset.batches([ROW_ID, *part_columns(shape)]):
             for ordinal, column in enumerate(item_parts(table, shape)):
                 _collect(parts, column, len(row_ids), is_prompt=ordinal == 0)
             row_ids += table.column(ROW_ID).to_pylist()
-    return _index(parts, ngram), row_ids
+    return _index(parts, ngram), row_ids, len(row_ids) - len(parts.checked)
 
 
 def row_words(column: pa.Array | pa.ChunkedArray) -> tuple[U64, I64]:
@@ -134,15 +135,16 @@ def _collect(parts: _Parts, column: pa.Array, first_item: int, is_prompt: bool) 
     sequence_hashes(words, starts, hashes)
     for row, name in enumerate(hashes.tolist()):
         own = words[starts[row] : starts[row + 1]]
-        if not own.size or name in parts.seen:
+        if not own.size or (own.size < MIN_WORDS and not is_prompt):
+            continue
+        parts.checked.add(first_item + row)
+        if name in parts.seen:
             continue
         parts.seen.add(name)
         if own.size < MIN_WORDS:
-            if is_prompt:
-                parts.short[name] = first_item + row
+            parts.short[name] = first_item + row
             continue
-        pieces = -(-own.size // CHUNK)
-        for piece in np.array_split(own, pieces):
+        for piece in np.array_split(own, -(-own.size // CHUNK)):
             parts.words.append(piece)
             parts.items.append(first_item + row)
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from corpusmith.core.errors import ParameterError
-from corpusmith.core.rows import ROW_ID
+from corpusmith.core.rows import ROW_ID, TEXT
 from corpusmith.core.tools import Cancel, Dataset, Engine
 from corpusmith.ops.exact import exact_leaders
 from corpusmith.ops.kernels.join import CONTAINED
 from corpusmith.ops.kernels.words import I64, U64
 from corpusmith.ops.leaders import Limits, find_leaders
-from corpusmith.ops.shingles import CHARS, KEY_1, KEY_2, SHINGLES, Shingles
+from corpusmith.ops.shingles import KEY_1, KEY_2, LENGTH, SHINGLES, Shingles
 
 Keep = Literal["longest", "first"]
 Within = Literal["all", "source"]
@@ -66,6 +66,7 @@ def find_duplicates(
     near: bool = True,
     keep: Keep = "longest",
     within: Within = "all",
+    on: str = TEXT,
     scratch: Path,
     cancel: Cancel | None = None,
 ) -> Duplicates:
@@ -85,6 +86,7 @@ def find_duplicates(
         keep: `longest` visits the row with most distinct 5-grams first (then most bytes, then the earlier), so what
             is kept holds what is dropped, also for cut-off copies; `first` visits in row order.
         within: `source` compares rows of the same source only.
+        on: Column that is compared, for example `instruction`; `keep` still looks at the whole text for length.
         scratch: Folder for temporary files; they are removed.
         cancel: Asked between parts and blocks.
 
@@ -102,7 +104,7 @@ def find_duplicates(
     scratch.mkdir(parents=True, exist_ok=True)
     file, store = scratch / "shingles.u64", scratch / "kept.u64"
     try:
-        rows = _gather(data, engine, Shingles(shingles=near, within=within), file, cancel)
+        rows = _gather(data, engine, Shingles(shingles=near, within=within, on=on), file, cancel)
         order = _visiting_order(rows, keep)
         leaders = exact_leaders(rows.key_1, rows.key_2, order)
         limits = Limits(jaccard, containment, containment_min_shingles, keep == "longest")
@@ -115,8 +117,9 @@ def find_duplicates(
 
 def _gather(data: Dataset, engine: Engine, operator: Shingles, file: Path, cancel: Cancel | None) -> _Rows:
     """Stream the rows once: keys and sizes to memory, shingles to `file`."""
-    names = [KEY_1, KEY_2, CHARS]
-    parts: dict[str, list[npt.NDArray[np.uint64]]] = {name: [np.zeros(0, np.uint64)] for name in names}
+    types = {KEY_1: np.uint64, KEY_2: np.uint64, LENGTH: np.int64}
+    names = list(types)
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [np.zeros(0, kind)] for name, kind in types.items()}
     sizes, row_ids = [np.zeros(0, np.int64)], []
     with file.open("wb") as out:
         for table in engine.stream(data, [operator], [ROW_ID, *names, *([SHINGLES] if operator.shingles else [])]):
@@ -134,7 +137,7 @@ def _gather(data: Dataset, engine: Engine, operator: Shingles, file: Path, cance
                 out.write(np.asarray(chunk.values)[offsets[0] : offsets[-1]].data)
     keys = [np.concatenate(parts[name]) for name in names]
     ids = pa.chunked_array(row_ids, pa.large_string())
-    return _Rows(keys[0], keys[1], keys[2].astype(np.int64), np.concatenate(sizes), ids)
+    return _Rows(keys[0], keys[1], keys[2], np.concatenate(sizes), ids)
 
 
 def _visiting_order(rows: _Rows, keep: Keep) -> I64:

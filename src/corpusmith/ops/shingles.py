@@ -18,34 +18,35 @@ import xxhash
 from corpusmith.core.rows import SOURCE, TEXT, set_column
 from corpusmith.ops.kernels.words import drop_repeats, fold_table, shingle_rows, utf8_buffers
 
-SHINGLES, KEY_1, KEY_2, CHARS = "_shingles", "_key_1", "_key_2", "_chars"
+SHINGLES, KEY_1, KEY_2, LENGTH = "_shingles", "_key_1", "_key_2", "_length"
 
 
 @dataclass(frozen=True)
 class Shingles:
-    """Row operator. Reads `text` (and `source`); adds marks for the driver of a dedup, none of which drops a row.
+    """Row operator. Reads `on`, `text` and `source`; adds marks for the driver of a dedup, none of which drops a row.
 
     Columns added:
         _shingles (large_list<uint64>): the row's distinct shingles, ascending (only with `shingles`).
         _key_1, _key_2 (uint64): 128 bits that are equal iff the normalised texts are: the case-folded words in order,
-            or the stripped raw text of a row without words. Both 0 = the row is empty.
-        _chars (int64): bytes of the text, as a measure of its length.
+            or the stripped raw text where there are no words. Both 0 = empty.
+        _length (int64): bytes of `text`.
 
     Attributes:
         size: Words per shingle.
         shingles: Whether `_shingles` is wanted.
         within: `source` makes rows of different sources share nothing.
+        on: Column that is compared.
     """
 
     size: int = 5
     shingles: bool = True
     within: Literal["all", "source"] = "all"
+    on: str = TEXT
     name: str = "shingles"
 
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch with the columns added."""
-        column = batch.column(TEXT)
-        data, offsets = utf8_buffers(column)
+        data, offsets = utf8_buffers(batch.column(self.on))
         rows = batch.num_rows
         lengths = np.diff(offsets)
         seeds = self._seeds(batch)
@@ -64,7 +65,7 @@ class Shingles:
             limits = pa.array(np.concatenate((np.zeros(1, np.int64), ends)))
             listed = pa.LargeListArray.from_arrays(limits, pa.array(out[:total]))
             batch = set_column(batch, SHINGLES, listed)
-        for name, values in ((KEY_1, keys[:, 0]), (KEY_2, keys[:, 1]), (CHARS, lengths)):
+        for name, values in ((KEY_1, keys[:, 0]), (KEY_2, keys[:, 1]), (LENGTH, _text_bytes(batch))):
             batch = set_column(batch, name, pa.array(np.ascontiguousarray(values)))
         return batch
 
@@ -74,6 +75,10 @@ class Shingles:
         sources = batch.column(SOURCE).to_pylist()
         known = {source: xxhash.xxh3_64_intdigest((source or "").encode()) for source in set(sources)}
         return np.array([known[source] for source in sources], np.uint64)
+
+
+def _text_bytes(batch: pa.Table) -> npt.NDArray[np.int64]:
+    return np.diff(utf8_buffers(batch.column(TEXT))[1])
 
 
 def _raw_key(raw: npt.NDArray[np.uint8], seed: int) -> tuple[int, int]:
