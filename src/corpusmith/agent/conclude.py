@@ -55,6 +55,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
         "gates": gates,
         "not_achieved": [_sentence(g) for g in failed] + ([state["error"]] if state.get("error") else []),
         "decisions": state["turn"],
+        "attempts": [{key: a[key] for key in ("method", "metric", "kept", "outcome")} for a in state["attempts"]],
         "report": str(folder / "report.html"),
         "recipe": str(folder / "recipe.yaml"),
         "trace": str(session.log.path),

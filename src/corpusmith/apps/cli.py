@@ -187,6 +187,19 @@ def doctor(workspace: Workspace = None, as_json: Json = False) -> None:
     command.doctor(workspace, as_json)
 
 
+@app.command(name="eval")
+def evaluate_agent(
+    out: Annotated[Path, typer.Option(help="Folder for corpora and workspaces; must not exist.")] = Path("eval"),
+    rows: Annotated[int, typer.Option(help="Rows of each planted corpus.")] = 900,
+    seed: Annotated[int, typer.Option(help="Seed of the damages.")] = 11,
+    as_json: Json = False,
+) -> None:
+    """Judge the agent: three damaged corpora with planted truth, beside a fixed recipe and a random planner."""
+    from corpusmith.apps.commands import evals
+
+    evals.run(out, rows, seed, as_json)
+
+
 @tools_app.command(name="list")
 def tool_list(as_json: Json = False) -> None:
     """List the tools."""

@@ -78,6 +78,7 @@ class App:
     settings: Settings
     workspace: Workspace
     progress: Progress = field(default_factory=Progress)
+    chosen_planner: Planner | None = None
 
     @classmethod
     def open(cls, settings: Settings, quiet: bool = False) -> App:
@@ -92,7 +93,9 @@ class App:
         return engine
 
     def planner(self, options: RunOptions, budget: BudgetAccount | None, log: EventLog | None) -> Planner:
-        """The planner that the options name."""
+        """The planner that the options name, unless another was put in its place (the evaluation suite does)."""
+        if self.chosen_planner is not None:
+            return self.chosen_planner
         if options.planner == "rules":
             return RulesPlanner()
         from corpusmith.agent.llm_planner import open_llm_planner

@@ -40,8 +40,7 @@ def run(request: str, given: dict[str, Any], plan: bool, workspace: Path | None,
             _show_plan(request, options, as_json)
             return
         app = open_app(workspace, as_json)
-        outcome = app.start(request, options)
-        _finish(app, lambda: outcome, as_json)
+        _finish(app, lambda: app.start(request, options), workspace, as_json)
 
 
 def resume(run_id: str, changes: dict[str, Any], workspace: Path | None, as_json: bool) -> None:
@@ -49,10 +48,10 @@ def resume(run_id: str, changes: dict[str, Any], workspace: Path | None, as_json
     with boundary(as_json):
         app = open_app(workspace, as_json)
         kept = {name: value for name, value in changes.items() if value is not None}
-        _finish(app, lambda: app.resume(run_id, kept), as_json)
+        _finish(app, lambda: app.resume(run_id, kept), workspace, as_json)
 
 
-def _finish(app: App, work: Any, as_json: bool) -> None:
+def _finish(app: App, work: Any, workspace: Path | None, as_json: bool) -> None:
     """Drive a run; on a terminal ask for the approvals it needs; print the outcome and exit with its status."""
     while True:
         try:
@@ -73,7 +72,7 @@ def _finish(app: App, work: Any, as_json: bool) -> None:
     if as_json:
         show_json(outcome)
     else:
-        print_outcome(outcome)
+        print_outcome(outcome, workspace)
     raise SystemExit(outcome["status"])
 
 
@@ -121,7 +120,7 @@ def plan_of(brief: Brief) -> list[dict[str, str]]:
     return rows
 
 
-def print_outcome(outcome: dict[str, Any]) -> None:
+def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> None:
     """The end of a run for a person."""
     rows = [
         (
@@ -145,7 +144,8 @@ def print_outcome(outcome: dict[str, Any]) -> None:
         show(f"\nNot understood: {'; '.join(outcome['not_understood'])}")
     for line in outcome["not_achieved"]:
         show(f"Not achieved: {line}")
-    show(f"\nnext     corpusmith show {outcome['run_id']}    what was decided, and why")
+    where = f" --workspace {workspace}" if workspace is not None else ""
+    show(f"\nnext     corpusmith show {outcome['run_id']}{where}    (what was decided, and why)")
 
 
 def list_runs(workspace: Path | None, as_json: bool) -> None:

@@ -1,0 +1,5 @@
+"""`python -m corpusmith`."""
+
+from corpusmith.apps.cli import main
+
+main()
