@@ -1,0 +1,176 @@
+"""From a sentence to a brief: the rules in their order, then defaults, gates, and what was not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from corpusmith.agent.understanding.amounts import read_size, read_splits
+from corpusmith.agent.understanding.balance import balance_of, read_balance
+from corpusmith.agent.understanding.clauses import read_declined, read_unsupported
+from corpusmith.agent.understanding.copies import read_copies
+from corpusmith.agent.understanding.defaults import assumptions, default_gates
+from corpusmith.agent.understanding.draft import EXAMPLE, Draft, Leftover
+from corpusmith.agent.understanding.languages import languages_kept, read_languages
+from corpusmith.agent.understanding.leftovers import content_words, leftovers
+from corpusmith.agent.understanding.limits import budgets_of, read_limits, read_seed, seed_of
+from corpusmith.agent.understanding.output import output_of, read_files, read_template, read_windows
+from corpusmith.agent.understanding.places import (
+    read_evaluation_sets,
+    read_name,
+    read_output_path,
+    read_sources,
+    read_text_field,
+)
+from corpusmith.agent.understanding.privacy import kinds_to_mask, read_privacy
+from corpusmith.agent.understanding.quality import read_quality, read_text_form
+from corpusmith.agent.understanding.ranges import lengths, read_lengths, read_numbers
+from corpusmith.agent.understanding.scan import Scan
+from corpusmith.agent.understanding.targets import read_floors, read_targets
+from corpusmith.core.brief import Brief, DedupWish, Deliverable, Request, Size, Splits
+from corpusmith.core.errors import RequestError
+from corpusmith.core.gates import Gate
+
+RULES: tuple[Callable[[Scan, Draft], None], ...] = (
+    read_text_field,
+    read_output_path,
+    read_name,
+    read_evaluation_sets,
+    read_splits,
+    read_declined,
+    read_unsupported,
+    read_seed,
+    read_floors,
+    read_targets,
+    read_balance,
+    read_windows,
+    read_lengths,
+    read_numbers,
+    read_limits,
+    read_size,
+    read_template,
+    read_languages,
+    read_privacy,
+    read_copies,
+    read_text_form,
+    read_quality,
+    read_files,
+    read_sources,
+)
+"""The rules, special before general: each takes the words it uses, later ones see only what is left."""
+
+
+def understand(request: Request) -> Brief:
+    """Read a request by rules alone. Pure and deterministic; no model, no file, no network.
+
+    Args:
+        request: The sentence, and sources, seed and limits given beside it.
+
+    Returns:
+        The brief. What was filled in stands in `assumed`, what was not understood in `not_understood`, both in words.
+
+    Raises:
+        RequestError: Nothing of the sentence was understood, or it asks for what cannot be (a share over 100%).
+    """
+    scan, draft = Scan(request.text), Draft()
+    if not request.text.strip():
+        raise RequestError("the request is empty", hint=EXAMPLE)
+    for rule in RULES:
+        rule(scan, draft)
+    languages = languages_kept(draft)
+    left = sorted([*draft.leftovers, *leftovers(scan)], key=lambda item: item.at)
+    _refuse_foreign(scan, left)
+    brief = _brief(request, draft, languages)
+    explicit = _explicit_gates(draft, brief)
+    told = {gate.metric for gate in explicit}
+    gates = [*explicit, *(gate for gate in default_gates(brief, draft) if gate.metric not in told)]
+    if "contamination_rate" in told and not brief.decontaminate_against:
+        gates = [gate for gate in gates if gate.metric != "contamination_rate"]
+        wish = next(wish for wish in draft.wishes if wish.gate.metric == "contamination_rate")
+        left = sorted([*left, Leftover(wish.at, wish.gate.why, "name the evaluation sets")], key=lambda item: item.at)
+    read_as = [f"'{written}' was read as '{read}'" for written, read in scan.spelling]
+    return brief.model_copy(
+        update={
+            "gates": tuple(gates),
+            "not_understood": tuple(str(item) for item in left),
+            "assumed": tuple(dict.fromkeys([*read_as, *draft.notes, *assumptions(brief, draft)])),
+        }
+    )
+
+
+def _refuse_foreign(scan: Scan, left: list[Leftover]) -> None:
+    """Refuse a sentence of which nothing, or next to nothing, was understood."""
+    unknown = sum(content_words(item.words) for item in left if not item.reason)
+    if scan.understood and not (unknown >= 4 and unknown > 3 * scan.understood):
+        return
+    shown = "; ".join(str(item) for item in left) or scan.text.strip()
+    raise RequestError(
+        f"the request was not understood: {shown}",
+        hint=f"Say in English what the data should be. {EXAMPLE}",
+        not_understood=[str(item) for item in left],
+    )
+
+
+def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
+    mode = draft.last("dedup", "both")
+    train, validation, test = draft.last("splits", (1.0, 0.0, 0.0))
+    remove_pii = draft.last("remove_pii", False)
+    copies = DedupWish(
+        exact=mode != "none",
+        near=mode == "both",
+        jaccard=draft.last("dedup.jaccard", DedupWish().jaccard),
+        containment=draft.last("dedup.containment") if mode == "both" else None,
+    )
+    rows = draft.last("size.rows")
+    return Brief(
+        request=request.text,
+        deliverable=draft.last("deliverable", Deliverable.DATASET),
+        sources=tuple(dict.fromkeys([*request.sources, *draft.union("sources")])),
+        text_field=draft.last("text_field"),
+        languages=languages,
+        size=Size(rows=rows, tokens=draft.last("size.tokens"), exact=draft.last("size.exact", False)),
+        splits=Splits(train=train, validation=validation, test=test),
+        output=output_of(draft),
+        dedup=copies,
+        remove_pii=remove_pii,
+        pii_kinds=kinds_to_mask(draft) if remove_pii else (),
+        decontaminate_against=draft.union("decontaminate_against"),
+        quality=draft.last("quality", "standard"),
+        lowercase=draft.last("lowercase", False),
+        remove_stopwords=draft.last("remove_stopwords", False),
+        length=lengths(draft),
+        numbers=draft.union("numbers"),
+        balance=balance_of(draft),
+        generate_instructions=draft.last("generate_instructions", False),
+        retention_floor=draft.last("retention_floor", Brief(request="").retention_floor),
+        source_floor=draft.last("source_floor", 0.0),
+        budgets=budgets_of(draft, request),
+        seed=seed_of(draft, request),
+        name=draft.last("name", "dataset"),
+    )
+
+
+def _explicit_gates(draft: Draft, brief: Brief) -> list[Gate]:
+    """The gates asked for; of two with the same metric and direction the last one counts.
+
+    Raises:
+        RequestError: Two gates on one metric exclude each other.
+    """
+    overruled = {("dedup", "none"): not brief.dedup.exact, ("remove_pii", False): not brief.remove_pii}
+    kept: dict[tuple[str, str], Gate] = {}
+    for wish in sorted(draft.wishes, key=lambda wish: wish.at):
+        if wish.needs and overruled[wish.needs]:
+            continue
+        key = (wish.gate.metric, wish.gate.op[0])
+        earlier = kept.get(key)
+        if earlier is not None and str(earlier) != str(wish.gate):
+            draft.notes.append(f"'{earlier.why}' and '{wish.gate.why}' contradict each other: the last one counts")
+        kept[key] = wish.gate
+    for (metric, side), gate in kept.items():
+        low = kept.get((metric, ">"))
+        if side == "<" and low is not None and low.target > gate.target:
+            raise RequestError(
+                f"'{low.why}' and '{gate.why}' cannot both hold: {low} and {gate}",
+                hint=f"Drop one of the two. {EXAMPLE}",
+                metric=metric,
+            )
+    return list(kept.values())

@@ -1,0 +1,94 @@
+"""Balance: stratified, under- and oversampled, weighted and slotted draws."""
+
+from __future__ import annotations
+
+import re
+
+from corpusmith.agent.understanding.draft import Draft
+from corpusmith.agent.understanding.scan import Scan
+from corpusmith.agent.understanding.words import FIELD, NUMBER, UPPER
+from corpusmith.core.brief import Balance
+
+_BY = (
+    r"(?:by|on|over|across|per|along|according to) (?:the |its |their )?(?!(?:under|over|down|up)-?sampl)"
+    rf"(?P<field>{FIELD})(?: (?:field|column|key))?"
+)
+_WEIGHT = rf"(?:[\w.'-]+)(?: ?[:=x×]? ?){NUMBER}"
+_STRATIFIED = rf"\bstratif(?:y|ied|ying)(?: (?:it|them|sample|sampling|the sample|draw|split))?(?: {_BY})?\b"
+_EVEN = (
+    r"\b(?:balanc(?:ed|e|ing)\b|even(?:ly)? (?:out|distributed|spread)|(?P<bare>under-?sampl\w+"
+    r"|over-?sampl\w+|down-?sampl\w+|up-?sampl\w+))"
+    r"(?: (?:the|all|minority|majority|rare|it|them|out))*(?: (?P<noun>categor(?:y|ies)|class(?:es)?"
+    r"|labels?|topics?|sources?|groups?))?"
+    rf"(?: {_BY})?"
+)
+_HOW = r"(?: ?,? ?(?:by|with|through|via|using) (?P<how>under-?sampling|down-?sampling|over-?sampling|up-?sampling))"
+_WEIGHTED = (
+    rf"\bweight(?:ed|ing|s)?(?: (?:sample|draw|sampling|it|them|rows|documents))?(?: {_BY})?(?: ?[:(] ?"
+    rf"(?P<weights>{_WEIGHT}(?:(?:, and |, | and ){_WEIGHT})*)\)?)?"
+)
+_SLOTS = (
+    r"\b(?:(?:sampl(?:e|ed|ing)|draw|drawn|fill)(?: (?:it|them|rows))? (?:by|in|from|across|over) )?"
+    rf"(?P<field>{FIELD}) slots\b|\bslots of (?P<other>{FIELD})\b"
+)
+_CAP = (
+    rf"\b(?:with |and )?(?:{UPPER} )?(?P<cap>{NUMBER}) (?:rows |documents |items |examples )?(?:per|in each"
+    rf"|in every|each) (?:slot|category|class|label|group|{FIELD})\b"
+)
+_ABOVE = (
+    r"\b(?:and )?keep(?:ing)? (?:everything|all|anything)(?: (?:rows|items|documents))? (?:above|over"
+    rf"|beyond|more than) \$? ?(?P<above>{NUMBER})(?: whole)?"
+)
+_NOUNS = {"categories": "category", "category": "category", "class": "class", "classes": "class"}
+
+
+def read_balance(scan: Scan, draft: Draft) -> None:
+    """How rows are drawn or evened out. Caps and thresholds only count where slots or categories are named."""
+    for match in scan.find(_SLOTS):
+        group = "field" if match.group("field") else "other"
+        _claim(scan, draft, match, Balance(method="number_slots", field=scan.field(match, group)))
+    for match in scan.find(_WEIGHTED):
+        weights = {}
+        for part in re.split(r", and |, | and ", match.group("weights") or ""):
+            if found := re.fullmatch(rf"(.+?)(?: ?[:=x×]? ?)({NUMBER})", part):
+                weights[found.group(1)] = float(found.group(2))
+        name = scan.field(match) if match.group("field") else None
+        if name or weights:
+            _claim(scan, draft, match, Balance(method="weighted", field=name or "category", weights=weights))
+    for match in scan.find(_STRATIFIED):
+        name = scan.field(match) if match.group("field") else None
+        _claim(scan, draft, match, Balance(method="stratified", field=_or_category(draft, name, match.group())))
+    for match in scan.find(rf"{_EVEN}{_HOW}?"):
+        how = match.group("bare") or match.group("how") or "undersampling"
+        name = scan.field(match) if match.group("field") else None
+        if name is None and match.group("noun") and not match.group("noun").startswith(("categor", "group")):
+            name = _NOUNS.get(match.group("noun"), match.group("noun").rstrip("s"))
+        field = _or_category(draft, name, match.group())
+        method = "oversample" if how.startswith(("over", "up")) else "undersample"
+        if not (match.group("bare") or match.group("how")):
+            draft.notes.append("balance: by undersampling, for no way was named")
+        _claim(scan, draft, match, Balance.model_validate({"method": method, "field": field}))
+    if draft.has("balance"):
+        for name, pattern in (("balance.cap", _CAP), ("balance.keep_above", _ABOVE)):
+            for match in scan.find(pattern):
+                value = float(match.group(1))
+                draft.claim(name, value, match.start(), scan.take(match))
+
+
+def _claim(scan: Scan, draft: Draft, match: re.Match[str], balance: Balance) -> None:
+    draft.claim("balance", balance, match.start(), scan.take(match))
+
+
+def _or_category(draft: Draft, name: str | None, words: str) -> str:
+    if name is None:
+        draft.notes.append(f"balance: over the field 'category', for '{words.strip()}' names none")
+    return name or "category"
+
+
+def balance_of(draft: Draft) -> Balance | None:
+    """The balance claimed last, with its cap and threshold."""
+    balance: Balance | None = draft.last("balance")
+    if balance is None:
+        return None
+    cap, above = draft.last("balance.cap"), draft.last("balance.keep_above")
+    return balance.model_copy(update={"cap": None if cap is None else round(cap), "keep_above": above})
