@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from corpusmith.core.operators import RowOperator
 from corpusmith.core.rows import META, SOURCE, TEXT, Shape, note_changed, set_column, shape_of
 from corpusmith.core.tools import Dataset, Engine
 
@@ -200,6 +201,11 @@ class Boilerplate:
     def __setstate__(self, lines: tuple[tuple[str, str], ...]) -> None:
         object.__setattr__(self, "lines", lines)
 
+    @property
+    def forms(self) -> frozenset[str]:
+        """The different lines, as normal forms."""
+        return frozenset(form for _, form in self.lines)
+
     def of(self, source: str, meta: str) -> frozenset[str]:
         """The normal forms that are boilerplate in a row of `source` with the JSON `meta`."""
         found = [self._by_group[group] for group in _groups(source, meta) if group in self._by_group]
@@ -207,7 +213,11 @@ class Boilerplate:
 
 
 def find_boilerplate(
-    data: Dataset, engine: Engine, min_rows: int = MIN_ROWS, min_share: float = MIN_SHARE
+    data: Dataset,
+    engine: Engine,
+    min_rows: int = MIN_ROWS,
+    min_share: float = MIN_SHARE,
+    before: Sequence[RowOperator] = (),
 ) -> Boilerplate:
     """The lines that repeat across the rows of a group.
 
@@ -216,13 +226,14 @@ def find_boilerplate(
         engine: Runs the two folds.
         min_rows: Rows of a group that must have the line, at least 2.
         min_share: Share of the group's rows that must have it, 0-1.
+        before: Operators that run on the rows first, as they will when the lines are taken out.
     """
     if data.rows < min_rows or data.shape is not Shape.TEXT:
         return Boilerplate()
-    sketch = engine.fold(data, (), _SketchFold())
+    sketch = engine.fold(data, before, _SketchFold())
     groups = frozenset(name for name, rows in sketch.groups.most_common(_MOST_GROUPS) if rows >= min_rows)
     frequent = frozenset(np.flatnonzero(sketch.table >= min_rows).tolist())
-    exact = engine.fold(data, (), _ExactFold(frequent, groups))
+    exact = engine.fold(data, before, _ExactFold(frequent, groups))
     lines = [
         (group, exact.forms[line])
         for (group, line), rows in exact.rows.items()
