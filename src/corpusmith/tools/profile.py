@@ -1,0 +1,227 @@
+"""The `profile` tool: measure a dataset and change nothing. What gates are held against, and reports are drawn from.
+
+Side files:
+
+    scorecard.json   core.gates.Scorecard: every metric with n and its 95 % interval
+    signals.parquet  a line a row, in row order: row_id, every name of ops.signals.SIGNALS, lang, lang_confidence,
+                     broken_rules, truncation, text_hash, and as asked for: encoding_damage, html_remains, pii:<kind>,
+                     boilerplate_lines, duplicate_of, similarity, exact_copy, eval_item, split
+    figures.json     ops.figures: histograms, counts by name, token statistics
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from corpusmith.core.brief import LengthRange
+from corpusmith.core.operators import RowOperator
+from corpusmith.core.rows import ROW_ID, SOURCE, set_column
+from corpusmith.core.tools import Dataset, StepContext, Tool, ToolParams, ToolResult
+from corpusmith.ops import measures as ms
+from corpusmith.ops.boilerplate import MIN_ROWS, MIN_SHARE, CountBoilerplate, find_boilerplate
+from corpusmith.ops.contamination import Contamination, find_contamination
+from corpusmith.ops.figures import build_figures
+from corpusmith.ops.language import LANG, LANG_CONFIDENCE
+from corpusmith.ops.neardup import Duplicates, find_duplicates
+from corpusmith.ops.pii import KINDS, DetectPii, check_kinds
+from corpusmith.ops.repair import DetectDamage
+from corpusmith.ops.retention import measure_retention
+from corpusmith.ops.scorecard import build_scorecard, split_leaks
+from corpusmith.ops.signals import PREFIX, SIGNALS
+from corpusmith.ops.tally import Tally
+from corpusmith.ops.tokenstats import TokenCounts
+
+
+class ProfileParams(ToolParams):
+    """What to measure. Everything else in a scorecard is always measured."""
+
+    languages: tuple[str, ...] = Field((), description="ISO 639-1 codes asked for; measures language_rate")
+    min_confidence: float = Field(0.65, ge=0, le=1, description="least confidence of a row in one of the languages")
+    lengths: tuple[LengthRange, ...] = Field((), description="bounds asked for; measures short_rate and long_rate")
+    near: bool = Field(True, description="look for near-duplicates, not only exact copies")
+    jaccard: float = Field(0.8, gt=0, le=1, description="near-duplicates: least Jaccard similarity of word 5-grams")
+    containment: float | None = Field(None, gt=0, le=1, description="also rows that lie in a longer row to this share")
+    damage: bool = Field(True, description="look for encoding damage and HTML remains")
+    pii: bool = Field(True, description="look for personal data")
+    pii_kinds: tuple[str, ...] = Field((), description="kinds of personal data to look for; empty = all")
+    boilerplate: bool = Field(True, description="look for lines that repeat across a source")
+    split_field: str = Field("split", description="dotted path of the split; measures split_leak_rate where it is set")
+    vocabulary: bool = Field(True, description="count distinct tokens for the figures")
+
+
+class ProfileResult(ToolResult):
+    """The scorecard's values and what stands behind them."""
+
+    metrics: dict[str, float]
+    rows: int
+    tokens: int
+    languages: dict[str, int] = Field(description="rows per language, the ten most frequent")
+    broken_rules: dict[str, int] = Field(description="rows per published quality rule")
+    pii: dict[str, int] = Field(description="rows per kind of personal data")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found over all rows before they stream by, in row order."""
+
+    duplicates: Duplicates
+    contamination: Contamination | None
+
+    def columns(self, start: int, rows: int) -> Iterator[tuple[str, pa.Array]]:
+        """Columns for rows [start, start + rows) of signals.parquet."""
+        here = slice(start, start + rows)
+        kept = self.duplicates.kept[here]
+        yield "duplicate_of", _ids_at(self.duplicates.row_ids, kept)
+        yield "similarity", pa.array(self.duplicates.similarity[here])
+        yield "exact_copy", pa.array(self.duplicates.exact[here])
+        if self.contamination is not None:
+            names, items = self.contamination.eval_row_ids, self.contamination.item[here].tolist()
+            yield "eval_item", pa.array([names[at] if at >= 0 else None for at in items], pa.large_string())
+
+
+def _ids_at(ids: pa.ChunkedArray, places: npt.NDArray[np.int64]) -> pa.Array:
+    """The ids at `places`; null at -1."""
+    if not places.size:
+        return pa.array([], pa.large_string())
+    column = ids.take(pa.array(places, mask=places < 0))
+    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def run(params: ProfileParams, ctx: StepContext) -> ProfileResult:
+    """Measure the dataset in the role `data` and write the side files."""
+    data, engine = ctx.data(), ctx.engine
+    found = _Found(
+        find_duplicates(
+            data,
+            engine,
+            jaccard=params.jaccard,
+            containment=params.containment if params.near else None,
+            near=params.near,
+            scratch=ctx.scratch / "duplicates",
+            cancel=ctx.cancel,
+        ),
+        _contamination(ctx),
+    )
+    operators = _operators(params, data, ctx)
+    tally = Tally(frozenset(params.languages), params.min_confidence, params.lengths)
+    splits = _stream(params, ctx, operators, found, tally)
+    tokens = engine.fold(data, (), TokenCounts()).settled() if params.vocabulary else None
+    baseline = ctx.inputs.get("baseline")
+    retention = None if baseline is None else measure_retention(data, baseline)
+    copies = found.duplicates.kept >= 0
+    dirty = None if found.contamination is None else found.contamination.item >= 0
+    card = build_scorecard(
+        tally,
+        artifact=data.id,
+        exact=found.duplicates.exact,
+        near=copies if params.near else None,
+        contaminated=dirty,
+        leaks=split_leaks(found.duplicates.kept, splits),
+        retention=retention,
+    )
+    figures = build_figures(
+        tally,
+        tokens=tokens,
+        exact=found.duplicates.exact,
+        similarity=np.where(copies, found.duplicates.similarity, 0.0),
+        contaminated=dirty,
+        retention=retention,
+    )
+    ctx.writer.path("scorecard.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    text = json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
+    ctx.writer.path("figures.json").write_text(text, encoding="utf-8")
+    values = {name: metric.value for name, metric in card.metrics.items()}
+    return ProfileResult(
+        metrics=values,
+        rows=tally.rows,
+        tokens=int(values["tokens"]),
+        languages=dict(tally.found.most_common(10)),
+        broken_rules=dict(tally.rules.most_common()),
+        pii={kind: rows for kind, rows in tally.pii.most_common() if rows},
+    )
+
+
+def _contamination(ctx: StepContext) -> Contamination | None:
+    roles = sorted((role for role in ctx.inputs if role.startswith("evals.")), key=lambda role: int(role[6:]))
+    if not roles:
+        return None
+    return find_contamination(ctx.data(), [ctx.inputs[role] for role in roles], ctx.engine, cancel=ctx.cancel)
+
+
+def _operators(params: ProfileParams, data: Dataset, ctx: StepContext) -> list[RowOperator]:
+    operators: list[RowOperator] = [ms.Measures(params.split_field)]
+    if params.damage:
+        operators.append(DetectDamage())
+    if params.pii:
+        operators.append(DetectPii(params.pii_kinds))
+    if params.boilerplate:
+        operators.append(CountBoilerplate(find_boilerplate(data, ctx.engine, MIN_ROWS, MIN_SHARE)))
+    return operators
+
+
+def _columns(params: ProfileParams, data: Dataset) -> dict[str, str]:
+    """The columns that come back to the driver, and their names in signals.parquet."""
+    names = {ROW_ID: ROW_ID, SOURCE: SOURCE}
+    names |= {PREFIX + name: name for name in SIGNALS}
+    marks = (LANG, LANG_CONFIDENCE, ms.BROKEN, ms.TRUNCATION, ms.TEXT_HASH, ms.SPLIT, *ms.shape_columns(data.shape))
+    names |= {name: name.removeprefix("_") for name in marks}
+    if params.damage:
+        names |= {"encoding_damage": "encoding_damage", "html_remains": "html_remains"}
+    if params.pii:
+        names |= {KINDS[kind].column: KINDS[kind].column for kind in check_kinds(params.pii_kinds)}
+    if params.boilerplate:
+        names["boilerplate_lines"] = "boilerplate_lines"
+    return names
+
+
+def _stream(
+    params: ProfileParams, ctx: StepContext, operators: Sequence[RowOperator], found: _Found, tally: Tally
+) -> list[str | None]:
+    """Run the operators, add every row to the tally and to signals.parquet; returns the split of each row."""
+    data, names = ctx.data(), _columns(params, ctx.data())
+    empty = data.schema.empty_table()
+    for operator in operators:
+        empty = operator.apply(empty)
+    splits: list[str | None] = []
+    schema = _side_table(empty.select(list(names)), names, found, 0).schema
+    with pq.ParquetWriter(ctx.writer.path("signals.parquet"), schema, compression="zstd") as side:
+        for table in ctx.engine.stream(data, operators, list(names)):
+            ctx.cancel.check()
+            side.write_table(_side_table(table, names, found, tally.rows))
+            tally.add(table)
+            splits.extend(table.column(ms.SPLIT).to_pylist())
+            ctx.emit(f"{tally.rows:,} of {data.rows:,} rows measured")
+    return splits
+
+
+def _side_table(table: pa.Table, names: Mapping[str, str], found: _Found, start: int) -> pa.Table:
+    renamed: pa.Table = table.rename_columns([names[name] for name in table.schema.names])
+    for name, column in found.columns(start, table.num_rows):
+        renamed = set_column(renamed, name, column)
+    return renamed
+
+
+def _check(params: ProfileParams, _inputs: Mapping[str, Any]) -> None:
+    check_kinds(params.pii_kinds)
+
+
+TOOL = Tool(
+    name="profile",
+    version=1,
+    kind="pure",
+    params=ProfileParams,
+    run=run,
+    summary="Measure a dataset: size, languages, quality rules, duplicates, personal data, leaks. Changes nothing.",
+    inputs=("data", "baseline?", "evals*"),
+    makes="report",
+    check=_check,
+)
