@@ -201,6 +201,18 @@ def test_silence_is_a_timeout_and_may_have_cost(bench: Callable[..., Bench]) -> 
         b.ask()
 
 
+def test_an_answer_that_drips_is_a_timeout(bench: Callable[..., Bench]) -> None:
+    b = bench(Step(tool=GOOD, drip_s=0.05), timeout_s=0.3, max_retries=0)
+    with pytest.raises(ModelTimeout):
+        b.ask()
+
+
+def test_an_answer_without_end_is_broken_off(bench: Callable[..., Bench]) -> None:
+    b = bench(Step(text="x" * 9_000_000), max_retries=0)
+    with pytest.raises(ModelServerError, match="broke off"):
+        b.ask()
+
+
 def test_a_server_that_is_not_there() -> None:
     waits: list[float] = []
     chat = open_chat("openai:m", base_url="http://127.0.0.1:9/v1", api_key=KEY, sleep=waits.append)
@@ -289,6 +301,13 @@ def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "langchain_openai", None)
     with pytest.raises(ParameterError, match=r"pip install 'corpusmith\[llm\]'"):
         open_chat("openai:gpt-4o-mini", api_key=KEY)
+
+
+def test_a_bare_name_is_a_model_of_the_server(bench: Callable[..., Bench]) -> None:
+    b = bench(Step(tool=GOOD))
+    chat = open_chat("my-llama", base_url=b.server.url, api_key=KEY)
+    assert chat.complete(ASK, Choice).value == Choice(**GOOD)
+    assert b.server.requests[0]["model"] == "my-llama"
 
 
 def test_any_langchain_model_will_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ class Step:
 
     `status` other than 200 answers an error object with `message` and `code`. `tool` are the arguments of a tool call
     (a str is sent as it is, so it can be broken JSON), `text` the content. `body` replaces the whole body. `hang_s`
-    waits first; `cut` breaks the connection off in the middle of the body.
+    waits first; `cut` breaks the connection off in the middle of the body; `drip_s` waits after every byte.
     """
 
     status: int = 200
@@ -31,6 +32,7 @@ class Step:
     body: bytes | None = None
     hang_s: float = 0.0
     cut: bool = False
+    drip_s: float = 0.0
 
     def render(self) -> bytes:
         if self.body is not None:
@@ -65,8 +67,7 @@ class OpenAIServer:
         class Handler(_Handler):
             server_script = outer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -79,6 +80,15 @@ class OpenAIServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is part of the test."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,7 +116,21 @@ class _Handler(BaseHTTPRequestHandler):
         if step.cut:
             self.close_connection = True
             body = body[: len(body) // 2]
-        self.wfile.write(body)
+        if step.drip_s:
+            self.close_connection = True
+            self._drip(body, step.drip_s)
+        else:
+            self.wfile.write(body)
+
+    def _drip(self, body: bytes, pause_s: float) -> None:
+        for byte in body:
+            try:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+            except (BrokenPipeError, ConnectionResetError):
+                return
+            if self.server_script.released.wait(pause_s):
+                return
 
     def log_message(self, *args: object) -> None:
         """Stay quiet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ class OpikStore:
 
 class OpikServer:
     """`faults` is a list played one per request: an int = answer that status; `drop` = apply, then close without an
-    answer; `die` = go away before applying; None = answer normally. `headers` holds those of the last request."""
+    answer; `die` = go away before applying; `page` = a web page with status 200; None = answer normally.
+    `headers` holds those of the last request."""
 
     def __init__(self) -> None:
         self.store = OpikStore()
@@ -48,8 +50,7 @@ class OpikServer:
         class Handler(_Handler):
             opik = outer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -111,6 +112,15 @@ class OpikServer:
         return 204, None
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is part of the test."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     opik: OpikServer
     protocol_version = "HTTP/1.1"
@@ -128,16 +138,18 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "die":
             self.close_connection = True
             return None
+        if fault == "page":
+            return self._reply(200, {}, "text/html; charset=utf-8")
         status, answer = self.opik.answer(self.command, path, json.loads(raw or b"{}"))
         if fault == "drop":
             self.close_connection = True
             return None
         return self._reply(status, answer)
 
-    def _reply(self, status: int, answer: dict[str, Any] | None) -> None:
+    def _reply(self, status: int, answer: dict[str, Any] | None, kind: str = "application/json") -> None:
         body = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         if status == 429:
             self.send_header("Retry-After", "7")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from opik_server import OpikServer
@@ -80,7 +79,7 @@ def test_server_away_and_back_the_next_day(opik: OpikServer, log: RunLog) -> Non
 
 
 @pytest.mark.parametrize("requests", range(1, 9))
-@pytest.mark.parametrize("fault", ["die", "drop", 500])
+@pytest.mark.parametrize("fault", ["die", "drop", "page", 500])
 def test_server_failing_in_the_middle(opik: OpikServer, log: RunLog, fault: str | int, requests: int) -> None:
     settings = settings_for(opik, retries=0)
     log.whole()
@@ -228,6 +227,12 @@ def test_missing_package_names_the_extra(log: RunLog, monkeypatch: pytest.Monkey
         export(log.whole(1), OpikSettings(url="http://127.0.0.1:9/"))
 
 
-def test_key_is_in_no_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["", "localhost:5173", "ftp://host/", "http://", "http://["])
+def test_unusable_address(log: RunLog, url: str) -> None:
+    with pytest.raises(ParameterError, match="OPIK_URL_OVERRIDE"):
+        export(log.whole(1), OpikSettings(url=url))
+
+
+def test_key_is_in_no_text() -> None:
     settings = OpikSettings(url="http://127.0.0.1:9/", api_key=SecretStr(KEY))
     assert KEY not in f"{settings!r} {settings.model_dump_json()}"

@@ -86,7 +86,7 @@ line = st.tuples(st.sampled_from(get_args(EventKind)), st.dictionaries(st.sample
 
 
 @given(st.lists(line, min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_log_folds_to_plain_json(lines: list[tuple[Any, dict[str, Any]]]) -> None:
     events = [Event(run_id=RUN, seq=n, time=float(n), kind=kind, data=data) for n, (kind, data) in enumerate(lines)]
     trace = trace_of(events, "d")

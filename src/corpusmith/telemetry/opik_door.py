@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from corpusmith.core.errors import CorpusmithError, ParameterError
 from corpusmith.telemetry.opik_settings import OpikSettings
@@ -40,8 +41,7 @@ class OpikDoor:
     """A connection to one workspace and project of one server; close it after use."""
 
     def __init__(self, settings: OpikSettings, sleep: Callable[[float], None] = time.sleep) -> None:
-        if settings.url is None:
-            raise ParameterError("no trace server is configured", hint="Set OPIK_URL_OVERRIDE.")
+        url = _address(settings.url or "")
         quiet_opik()
         try:
             from opik import httpx_client
@@ -58,8 +58,9 @@ class OpikDoor:
             self._http = httpx_client.get(
                 settings.workspace, key, check_tls_certificate=True, compress_json_requests=True
             )
+        self._http.event_hooks["response"].append(_no_web_page)
         self.api = OpikApi(
-            base_url=settings.url.rstrip("/"),
+            base_url=url,
             api_key=key,
             workspace_name=settings.workspace,
             timeout=settings.timeout_s,
@@ -183,6 +184,24 @@ class OpikDoor:
 def utc(seconds: float) -> datetime:
     """Unix seconds as an aware time."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        hint = "Set OPIK_URL_OVERRIDE to the address of the API, http://localhost:5173/api/ for a local server."
+        raise ParameterError("the trace server has no usable address", hint=hint)
+    return url.rstrip("/")
+
+
+def _no_web_page(response: Any) -> None:
+    """Refuse a web page as an acknowledgement: a login page or the server's own pages answer 200 to anything."""
+    if response.is_success and response.headers.get("content-type", "").startswith("text/html"):
+        raise TraceServerError("the trace server answered with a web page", hint=_advice(404), status=404)
 
 
 def _advice(status: int | None) -> str:

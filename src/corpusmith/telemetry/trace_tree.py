@@ -216,7 +216,7 @@ class _Fold:
             rows = [{**_mapping(v), "metric": m} if isinstance(v, dict) else {"metric": m, "value": v}
                     for m, v in measured.items()]  # fmt: skip
         else:
-            rows = [row for row in measured or [] if isinstance(row, dict)]
+            rows = [row for row in _list(measured) if isinstance(row, dict)]
         scores: dict[str, float] = {}
         for row in rows:
             metric, value = str(row.get("metric")), _number(row.get("value"))
@@ -248,7 +248,7 @@ def clean(value: Any, redact: Redact = _same) -> Any:
 def _gates(brief: Any) -> list[Gate]:
     """The gates of a logged brief; one that this version cannot read has no verdict."""
     gates = []
-    for gate in _mapping(brief).get("gates") or []:
+    for gate in _list(_mapping(brief).get("gates")):
         try:
             gates.append(Gate.model_validate(gate))
         except ValidationError:
@@ -258,6 +258,10 @@ def _gates(brief: Any) -> list[Gate]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _number(value: Any) -> float | None:
