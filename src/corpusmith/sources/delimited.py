@@ -18,9 +18,10 @@ from corpusmith.sources.encoding import Encoding
 from corpusmith.sources.items import RAW_CHARS, Bad, FileReport, Item, ReadOptions
 from corpusmith.sources.lines import text_lines
 
-_SAMPLE_LINES = 200
+_SAMPLE_CHARS = 1 << 18
 _NO_DELIMITER = "\x1f"
 _LONG_CELL = 120
+_OPEN_QUOTE = "unexpected end of data"  # the csv module's words
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the module's own limit is one for the process; ours is per record
 
@@ -100,15 +101,17 @@ def read_delimited(
     lines = text_lines(stream, encoding, options, report, mac=mac)
     first: list[str] = []
     torn: Bad | None = None
+    size = 0
     for item in lines:
         if isinstance(item, Bad):
             torn = item
             break
         if item.strip() or first:
             first.append(item + "\n")
-        if len(first) >= _SAMPLE_LINES or sum(map(len, first[-1:])) > 1 << 20:
+            size += len(item)
+        if size > _SAMPLE_CHARS:
             break
-    dialect = _find_dialect(first, tab)
+    dialect = _find_dialect(first, size <= _SAMPLE_CHARS, tab)
     feed = _Feed(iter([torn]) if torn else lines, options.max_record_bytes)
     feed.put_back(first)
     rows = _rows(feed, dialect)
@@ -166,7 +169,7 @@ def _loosely(line: str, dialect: _Dialect) -> list[str] | None:
     return None if fields and fields[-1].endswith("\n") else fields
 
 
-def _find_dialect(lines: list[str], tab: bool) -> _Dialect:
+def _find_dialect(lines: list[str], whole: bool, tab: bool) -> _Dialect:
     """The dialect under which most records have the header's number of fields (more than one)."""
     best, best_score = _Dialect(_NO_DELIMITER), 0.0
     for delimiter in ("\t", ",", ";", "|") if tab else (",", ";", "\t", "|"):
@@ -177,7 +180,7 @@ def _find_dialect(lines: list[str], tab: bool) -> _Dialect:
             (0.02, _Dialect(delimiter, escape="\\")),
             (0.04, _Dialect(delimiter, quoted=False)),
         ):
-            score = _fit(lines, dialect) - penalty
+            score = _fit(lines, dialect, whole) - penalty
             if score > best_score + 1e-9:
                 best, best_score = dialect, score
     if best_score <= 0.5 and not tab and best.delimiter != "," and lines and "," not in lines[0]:
@@ -185,12 +188,21 @@ def _find_dialect(lines: list[str], tab: bool) -> _Dialect:
     return best
 
 
-def _fit(lines: list[str], dialect: _Dialect) -> float:
-    """Share of the records in `lines` with as many fields as the first, 0 when that is one."""
-    feed = _Feed(iter([line[:-1] for line in lines]), 1 << 20)
-    widths = [0 if isinstance(row, Bad) else len(row) for row in _rows(feed, dialect)]
-    if len(widths) > 1 and widths[-1] == 0 and len(lines) >= _SAMPLE_LINES:
-        widths.pop()  # the sample may end inside a record
+def _fit(lines: list[str], dialect: _Dialect, whole: bool) -> float:
+    """Share of the records in `lines` with as many fields as the first, 0 when that is one.
+
+    Unless `lines` are the whole file, its last record may be cut off: what follows a quote that stays open is not
+    counted.
+    """
+    feed = _Feed(iter([line[:-1] for line in lines]), 4 * _SAMPLE_CHARS)
+    widths: list[int] = []
+    for row in _rows(feed, dialect):
+        if isinstance(row, Bad):
+            if not whole and _OPEN_QUOTE in row.reason:
+                break
+            widths.append(0)
+        else:
+            widths.append(len(row))
     if not widths or widths[0] < 2:
         return 0.0
     return sum(width == widths[0] for width in widths) / len(widths)

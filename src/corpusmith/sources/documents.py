@@ -20,7 +20,8 @@ def read_document(
         parts.append(block)
         size += len(block)
         if size > options.max_record_bytes:
-            yield Bad(f"the document is longer than {options.max_record_bytes} bytes", parts[0][:RAW_CHARS])
+            hint = "; it can be read by lines" if kind is Kind.TEXT else ""
+            yield Bad(f"the document is longer than {options.max_record_bytes} bytes{hint}", parts[0][:RAW_CHARS])
             return
     text = "".join(parts)
     yield Bad(stream.damage, text[:RAW_CHARS]) if stream.damage is not None else {"text": text, "format": kind.value}

@@ -33,6 +33,7 @@ _BOMS = [
     (codecs.BOM_UTF16_BE, "utf-16"),
 ]
 _UTF8_CHAR = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_TORN_CHAR = re.compile(rb"[\xe0-\xef][\x80-\xbf](?![\x80-\xbf])|[\xf0-\xf4][\x80-\xbf]{1,2}(?![\x80-\xbf])")
 _META_CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -130,7 +131,7 @@ def _legacy(sample: bytes, html: bool) -> Encoding:
     evidence = b"\n".join(line for line in bad_lines if not _UTF8_CHAR.search(line)) or b"\n".join(bad_lines)
     high = sum(byte >= 0x80 for byte in evidence)
     page = "cp1252"
-    if high >= 24 or high > 0.3 * len(evidence):
+    if high >= 12 or high > 0.1 * len(evidence):
         best = from_bytes(evidence[:65536], cp_isolation=_CODE_PAGES).best()
         page = best.encoding if best is not None and best.encoding in _CODE_PAGES else "cp1252"
     good = len(_UTF8_CHAR.findall(sample))
@@ -231,7 +232,8 @@ def repair(line: bytes, page: str) -> str:
             return join_surrogates(line.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError:
             pass  # not only surrogates are wrong
-    if not _UTF8_CHAR.search(line) or page in _MULTIBYTE:
+    torn_only = _TORN_CHAR.sub(b"", line).isascii()
+    if not torn_only and (page in _MULTIBYTE or not _UTF8_CHAR.search(line)):
         text = _strict(line, page)
         if text is not None:
             return text

@@ -203,14 +203,24 @@ def _sort_out(
     uri = _encoded(str(below))
     if below.name.startswith((".", "_")):
         skipped.append(Skipped(uri, "hidden file"))
-    elif info["type"] != "file" or (info.get("islink") and not fs.exists(info["name"])):
-        skipped.append(Skipped(uri, "a broken link or not a regular file"))
+    elif (info := _followed(fs, info))["type"] != "file":
+        skipped.append(Skipped(uri, "a link to a folder" if info["type"] == "directory" else "not a regular file"))
     elif (kind := kind_of(below.name)) is None:
         skipped.append(Skipped(uri, unread_reason(below.name)))
     elif not info["size"]:
         skipped.append(Skipped(uri, "empty file"))
     else:
         files.append(SourceFile(uri, kind, info["name"], info["size"], _modified(info), fs))
+
+
+def _followed(fs: Any, info: dict[str, Any]) -> dict[str, Any]:
+    """What a link points at; a broken link stays of the type `other`."""
+    if not info.get("islink"):
+        return info
+    try:
+        return {**fs.info(info["name"]), "name": info["name"]}
+    except OSError:
+        return info
 
 
 def _saved_dataset(fs: Any, folder: str, below: PurePosixPath, names: dict[str, Any]) -> list[SourceFile]:

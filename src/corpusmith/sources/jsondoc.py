@@ -237,7 +237,7 @@ def _holds_objects(window: _Window) -> bool:
 def _rows_of(fields: dict[str, Any]) -> Iterator[Item]:
     """An object without record lists: columns of equal length, records under their keys, else one record."""
     values = list(fields.values())
-    if values and all(isinstance(value, list) for value in values) and len({len(value) for value in values}) == 1:
+    if values and all(map(_is_column, values)) and len({len(value) for value in values}) == 1:
         yield from (dict(zip(fields, row, strict=True)) for row in zip(*values, strict=True))
     elif values and all(isinstance(value, dict) and value for value in values):
         keys = set(values[0])
@@ -250,3 +250,7 @@ def _rows_of(fields: dict[str, Any]) -> Iterator[Item]:
             yield fields
     else:
         yield fields
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(item, dict) for item in value)

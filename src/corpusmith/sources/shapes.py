@@ -114,7 +114,7 @@ class PreferenceMapper:
     def values(self, record: dict[str, Any]) -> tuple[str, ...]:
         """See `Mapper`."""
         prompt: Any = take(record, self.prompt) if self.prompt else MISSING
-        chosen, rejected = take(record, self.chosen), take(record, self.rejected)
+        chosen, rejected = _listed(take(record, self.chosen)), _listed(take(record, self.rejected))
         if chats.is_chat(chosen) and chats.is_chat(rejected):
             first, second = chats.turns_of(chosen), chats.turns_of(rejected)
             shared = first[: _common(first[:-1], second[:-1])]
@@ -155,9 +155,8 @@ def recognise(records: Sequence[Mapping[str, Any]]) -> Mapper | None:
     chosen, rejected = _by_name(names, ("chosen",)), _by_name(names, ("rejected",))
     if chosen and rejected:
         usual = (name for name in PROMPT_NAMES if (found := _by_name(names, (name,))) and _strings(records, found))
-        prompt = _by_name(names, tuple(usual)) or next(
-            (name for name in names if folded(name) == "prompt" and _mostly(chats.is_chat, records, name)), None
-        )
+        talks = (name for name in sorted(names - {chosen, rejected}) if _mostly(chats.is_chat, records, name))
+        prompt = _by_name(names, tuple(usual)) or next(talks, None)
         return PreferenceMapper(prompt, chosen, rejected)
     for name in sorted(names):
         if name.lower() in CHAT_NAMES and _mostly(chats.is_chat, records, name):
@@ -168,7 +167,7 @@ def recognise(records: Sequence[Mapping[str, Any]]) -> Mapper | None:
 def _instruction(records: Sequence[Mapping[str, Any]], names: set[str]) -> Mapper | None:
     texts = {name for name in names if _strings(records, name)}
     question, answer = _by_name(texts, INSTRUCTION_NAMES), _by_name(texts, OUTPUT_NAMES)
-    extra = _by_name(texts - {question, answer}, INPUT_NAMES)
+    extra = _by_name({name for name in names if _never_else(records, name)} - {question, answer}, INPUT_NAMES)
     if question is None and answer is not None and extra is not None and folded(extra).startswith("input"):
         question, extra = extra, None  # input/output pairs
     if question is None or answer is None:
@@ -222,10 +221,20 @@ def _strings(records: Sequence[Mapping[str, Any]], name: str) -> bool:
     return _mostly(lambda value: isinstance(value, str), records, name)
 
 
+def _never_else(records: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether a field that may be left out holds nothing but strings."""
+    return all(isinstance(record.get(name), str | None) for record in records)
+
+
 def _mostly(test: Any, records: Sequence[Mapping[str, Any]], path: str) -> bool:
     """Whether `test` holds for most of the values that are there, and they are there in half of the records."""
     values = [value for record in records if (value := get(record, path)) not in (MISSING, None)]
     return bool(values) and 2 * len(values) >= len(records) and 2 * sum(map(test, values)) > len(values)
+
+
+def _listed(value: Any) -> Any:
+    """A single message as a list of one."""
+    return [value] if isinstance(value, dict) and chats.is_chat([value]) else value
 
 
 def _split_transcripts(chosen: str, rejected: str) -> tuple[Any, str, str]:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from corpusmith.core.errors import ParameterError, SourceError
+from corpusmith.core.rows import Shape
+from corpusmith.tools.ingest import TOOL, IngestParams
+
+LINES = '{"text": "good words one", "n": 1}\nbroken\n{"text": "good words two"}\n{"n": 2}\n'
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(LINES)
+    (folder / "pic.png").write_bytes(b"x")
+    return folder
+
+
+def test_rows_rejects_and_ledger(corpus, call_tool):
+    result, data = call_tool(TOOL, IngestParams(sources=(str(corpus),)))
+    assert (result.rows, result.files, result.rejected, result.skipped) == (2, 1, 2, 1)
+    assert result.shape is Shape.TEXT
+    assert result.text_field == "text"
+    assert result.skipped_files == ("pic.png: an image (.png) is not read",)
+    assert data.table(["row_id", "text"]).to_pylist() == [
+        {"row_id": "a.jsonl#0", "text": "good words one"},
+        {"row_id": "a.jsonl#2", "text": "good words two"},
+    ]
+    rejects = [json.loads(line) for line in data.file("rejects.jsonl").read_text().splitlines()]
+    assert [(reject["row_id"], reject["raw"]) for reject in rejects] == [
+        ("a.jsonl#1", "broken"),
+        ("a.jsonl#3", '{"n": 2}'),
+    ]
+    assert data.record.counts.dropped == {"unreadable": 2}
+
+
+def test_it_stops_after_max_rows(corpus, call_tool):
+    result, data = call_tool(TOOL, IngestParams(sources=(str(corpus),), max_rows=1))
+    assert result.rows == data.rows == 1
+    assert "stopped after 1 rows" in result.notes[-1]
+
+
+def test_instruction_rows(tmp_path, call_tool):
+    path = tmp_path / "qa.jsonl"
+    path.write_text('{"question": "How many?", "answer": "Seven."}\n')
+    result, data = call_tool(TOOL, IngestParams(sources=(str(path),)))
+    assert result.shape is data.shape is Shape.INSTRUCTION
+    assert data.table(["text"]).to_pylist() == [{"text": "How many?\n\nSeven."}]
+
+
+def test_the_snapshot_follows_the_files(corpus):
+    params = IngestParams(sources=(str(corpus),))
+    before = TOOL.snapshot(params, {})
+    (corpus / "a.jsonl").write_text(LINES + LINES)
+    assert TOOL.snapshot(params, {}) != before
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sources": ()}, {"sources": ("a",), "max_rows": 0}, {"sources": ("a",), "colour": 1}]
+)
+def test_parameters_are_checked(wrong):
+    with pytest.raises(ValidationError):
+        IngestParams(**wrong)
+
+
+def test_errors_name_the_thing(corpus, call_tool):
+    with pytest.raises(SourceError, match="nowhere"):
+        call_tool(TOOL, IngestParams(sources=(str(corpus / "nowhere"),)))
+    with pytest.raises(ParameterError, match="'txt'") as caught:
+        call_tool(TOOL, IngestParams(sources=(str(corpus),), text_field="txt"))
+    assert "Did you mean text?" in caught.value.hint
+    with pytest.raises(ParameterError, match="klingon"):
+        IngestParams(sources=(str(corpus),), encoding="klingon")
