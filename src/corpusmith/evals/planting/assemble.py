@@ -103,6 +103,7 @@ class Assembly:
 
     def _boilerplate(self, _number: int) -> Draft:
         draft = self._good("boilerplate")
+        draft.clean = draft.text
         draft.text, draft.lines = furniture.add_boilerplate(draft.text, self.rng)
         draft.home = FORUM
         return draft
@@ -135,6 +136,8 @@ class Assembly:
     def _html(self, number: int) -> Draft:
         draft = self._good("html")
         draft.edit = breakage.HTML_EDITS[number % len(breakage.HTML_EDITS)]
+        if draft.edit == "entities":
+            draft.text = draft.text.replace(" and ", " & ")
         draft.clean, draft.text = draft.text, breakage.leave_html(draft.text, draft.edit, self.rng)
         return draft
 

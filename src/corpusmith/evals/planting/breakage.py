@@ -87,7 +87,7 @@ def leave_html(text: str, edit: str, rng: random.Random) -> str:
         return "<br/>\n".join(wrapped)
     if edit == "entities":
         escaped = [html.escape(piece).replace("'", "&#x27;").replace(". ", ".&nbsp;") for piece in paragraphs]
-        return "\n\n".join(piece.replace(" and ", " &amp; ", 1) for piece in escaped)
+        return "\n\n".join(escaped)
     inner = "</p>\n<p>".join(html.escape(piece) for piece in paragraphs)
     image = f'<img src="/i/{rng.randrange(99)}.png"/>'
     return f'<div id="main-{rng.randrange(900)}" style="margin:0">\n<p>{inner}</p>\n{image}\n</div>'
