@@ -92,7 +92,7 @@ def _open(name: str, provider: str, options: dict[str, Any], key: str | None, *,
     """The LangChain model; `local` servers are tried without a key of their own when the environment holds none."""
     from langchain.chat_models import init_chat_model
 
-    keys = [{"api_key": key}] if key else [{}, {"api_key": LOCAL_KEY}] if local else [{}]
+    keys: list[dict[str, Any]] = [{"api_key": key}] if key else [{}, {"api_key": LOCAL_KEY}] if local else [{}]
     problem = ""
     for given in keys:
         try:
