@@ -1,7 +1,8 @@
 """Lines that repeat across a source (navigation, footers, calls to subscribe): find, count and take them out.
 
-A line is boilerplate when, trimmed, with digits as 0 and case folded, it stands in at least `min_rows` rows and in at
-least `min_share` of the rows of one group: a source file, its folder, the host named in `meta`, or the whole corpus.
+A line is boilerplate when, trimmed, with case folded and one number (or dates and counts) as 0, it stands in at least
+`min_rows` rows and in at least `min_share` of the rows of one group: a source file, its folder, the host named in
+`meta`, or the whole corpus.
 Headings, code and list marks are structure, not boilerplate: a line needs three words (or be a well-known label such
 as "Sign in"), must not look like code, and must stand about once in a row that has it. Related to CCNet's paragraph
 deduplication (Wenzek et al. 2020), which drops every repeated paragraph; here the share of rows decides.
@@ -33,16 +34,21 @@ _MAX_ONCE = 1.6
 _MAX_LINE = 400
 _MOST_GROUPS = 20_000
 _DIGITS = re.compile(r"\d+")
+_COUNTS = re.compile(
+    r"©|copyright|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\bpage\b|\bcomments?\b|\blikes?\b|\bviews?\b|"
+    r"\bmin read\b|\d (?:am|pm|a\.m|p\.m)\b|\bupdated\b|\bposted\b|\d+[:.]\d\d\b",
+    re.I,
+)
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _HOST = re.compile(r"https?://(?:www\.)?([^/\"\\\s:]+)")
 _CODE = re.compile(
-    r"^(?:>>>|\.\.\.|[$#%>|@{}\[\]()<]|import |from \S+ import|def |class |return\b|(?:for|if|while|with) .*:$|try:|"
+    r"^(?:>>>|\.\.\.|[$#%>|@{}()<]|import |from \S+ import|def |class |return\b|(?:for|if|while|with) .*:$|try:|"
     r"else:|except|var |let |const |function |public |private |#include|using |package |\\|//|/\*|\*/|--|```|~~~)"
     r"|[;{}]\s*$|\)\s*:\s*$|\w\(.*\)\s*$|\w\s*[=:]=?\s*[\w\"'\[({].*[\])}\"']\s*$|^\S+\s*=\s*\S+"
 )
 _STRUCTURE = re.compile(
-    r"^(?:(?:newly |also )?(?:new|added|changed|deprecated|removed|introduced)(?:,? since)?(?: in)?(?: version)? \S*0|"
+    r"^(?:(?:newly |also )?(?:new|added|changed|deprecated|removed|introduced)(?:,? since)?(?: in)?(?: version)? \S*\d|"
     r"availability|see also|return(?:s|ed)?\b|parameters?\b|raises?\b|the following (?:table|example)|for example)",
     re.I,
 )
@@ -68,7 +74,9 @@ def normal_form(line: str) -> str | None:
     if not 3 < len(bare) <= _MAX_LINE or line.startswith(("    ", "\t")):
         return None
     label = bare.strip(" #*_-•·|[]()>").casefold()
-    form = _DIGITS.sub("0", _SPACE.sub(" ", label))
+    form = _SPACE.sub(" ", label)
+    if len(_DIGITS.findall(form)) < 2 or _COUNTS.search(form):
+        form = _DIGITS.sub("0", form)
     if form in _LABELS:
         return form
     words = len(_WORD.findall(bare))
@@ -76,7 +84,7 @@ def normal_form(line: str) -> str | None:
     dense = letters >= 8 and not bare.isascii()
     if (words < 3 and not dense) or letters < 8 or letters < 0.4 * len(bare):
         return None
-    return None if bare.endswith(":") or _CODE.search(bare) or _STRUCTURE.match(label) else form
+    return None if bare.endswith(":") or _CODE.search(bare) or _STRUCTURE.match(form) else form
 
 
 def _forms(text: str) -> Iterator[tuple[int, str]]:

@@ -43,7 +43,7 @@ _SUSPECT = re.compile(
 )
 _MOJIBAKE_ONLY = ftfy.TextFixerConfig(unescape_html=False, fix_c1_controls=True, explain=False)
 _LOST_QUOTE = "\u00e2\u20ac\ufffd"  # the bytes of a closing quotation mark, the last one undefined in Windows-1252
-_TOO_LOST = 100
+_TOO_LOST = 20
 
 
 def repair_mojibake(text: str) -> tuple[str, int]:
@@ -108,7 +108,7 @@ def strip_controls(text: str) -> tuple[str, int]:
 def repair_replacements(text: str) -> tuple[str, int]:
     """`text` with U+FFFD undone where it can be: an apostrophe between letters, else taken out.
 
-    A text in which more than one character in a hundred is lost is past repair and comes back as it is; so does a
+    A text in which more than one character in twenty is lost is past repair and comes back as it is; so does a
     quoted U+FFFD.
     """
     lost = text.count(FFFD)
