@@ -7,6 +7,9 @@ from pydantic import ValidationError
 
 from corpusmith.core.errors import ParameterError, SourceError
 from corpusmith.core.rows import Shape
+from corpusmith.engine.local import LocalEngine
+from corpusmith.engine.runner import Runner
+from corpusmith.store.workspace import Workspace
 from corpusmith.tools.ingest import TOOL, IngestParams
 
 LINES = '{"text": "good words one", "n": 1}\nbroken\n{"text": "good words two"}\n{"n": 2}\n'
@@ -76,3 +79,33 @@ def test_errors_name_the_thing(corpus, call_tool):
     assert "Did you mean text?" in caught.value.hint
     with pytest.raises(ParameterError, match="klingon"):
         IngestParams(sources=(str(corpus),), encoding="klingon")
+
+
+@pytest.fixture
+def runner(tmp_path):
+    workspace = Workspace.open(tmp_path / "ws")
+    yield Runner(workspace, LocalEngine(workers=1), "r-1")
+    workspace.close()
+
+
+def test_the_same_files_are_read_once_and_changed_files_anew(corpus, runner):
+    params = {"sources": [str(corpus)]}
+    first, again = runner.run_step(TOOL, params, {}), runner.run_step(TOOL, params, {})
+    assert (first.cached, again.cached, again.id) == (False, True, first.id)
+    (corpus / "a.jsonl").write_text(LINES + LINES)
+    later = runner.run_step(TOOL, params, {})
+    assert not later.cached
+    assert later.artifact.rows == 4
+
+
+def test_a_corpus_that_moved_has_the_same_content(corpus, runner):
+    here = runner.run_step(TOOL, {"sources": [str(corpus)]}, {})
+    there = runner.run_step(TOOL, {"sources": [str(corpus.rename(corpus.parent / "elsewhere"))]}, {})
+    assert here.artifact.record.content_digest == there.artifact.record.content_digest
+
+
+def test_a_source_that_cannot_be_read_leaves_nothing(corpus, runner):
+    (corpus / "a.jsonl").write_text('{"text": 1}\n{"text": 2}\n')
+    with pytest.raises(SourceError):
+        runner.run_step(TOOL, {"sources": [str(corpus)], "text_field": "text"}, {})
+    assert runner.workspace.artifacts.ids() == []

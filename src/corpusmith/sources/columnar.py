@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from corpusmith.sources.compression import ByteStream
 from corpusmith.sources.encoding import repair
-from corpusmith.sources.files import SourceFile
+from corpusmith.sources.files import SourceFile, is_local
 from corpusmith.sources.items import Bad, FileReport, Item, ReadOptions
 
 _BATCH = 512
@@ -65,9 +64,8 @@ def read_saved(file: SourceFile, report: FileReport) -> Iterator[Item]:
     from datasets import load_from_disk
 
     report.encoding = "utf-8"
-    local = Path(file.path).is_dir()
     try:
-        data = load_from_disk(file.path if local else file.fs.unstrip_protocol(file.path))
+        data = load_from_disk(file.path if is_local(file.fs) else file.fs.unstrip_protocol(file.path))
     except (*_FAULTS, ValueError, KeyError, TypeError) as error:
         yield Bad(f"not a whole saved dataset: {_short(error)}")
         return

@@ -109,7 +109,7 @@ def find_files(uris: Sequence[str]) -> Found:
 
 def _list(uri: str) -> _Source:
     fs, path = _locate(uri)
-    if _is_local(fs) and any(char in path for char in _MAGIC) and not fs.exists(path):
+    if is_local(fs) and any(char in path for char in _MAGIC) and not fs.exists(path):
         return _list_glob(fs, path, uri)
     try:
         info = fs.info(path)
@@ -141,7 +141,8 @@ def _locate(uri: str) -> tuple[Any, str]:
     return fs, str(found)
 
 
-def _is_local(fs: Any) -> bool:
+def is_local(fs: Any) -> bool:
+    """Whether `fs` is this machine's file system."""
     return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
@@ -175,7 +176,11 @@ def _list_folder(fs: Any, path: str, uri: str) -> _Source:
     root = PurePosixPath(path)
     files: list[SourceFile] = []
     skipped: list[Skipped] = []
-    for folder, folders, names in fs.walk(path, detail=True):
+
+    def unlisted(error: OSError) -> None:
+        skipped.append(Skipped(_encoded(str(error.filename or path)), f"cannot be listed ({error.strerror or error})"))
+
+    for folder, folders, names in fs.walk(path, detail=True, on_error=unlisted):
         below = PurePosixPath(folder).relative_to(root)
         for name in sorted(folders):
             if name.startswith((".", "__")) and name != ".":
@@ -244,7 +249,11 @@ def _list_glob(fs: Any, pattern: str, uri: str) -> _Source:
         below = PurePosixPath(path).relative_to(root)
         if info["type"] == "directory":
             if not pattern.endswith("**") and fs.ls(path, detail=False):
-                inner = _list_folder(fs, path, path)
+                try:
+                    inner = _list_folder(fs, path, path)
+                except SourceError as error:
+                    skipped.append(Skipped(_encoded(str(below)), error.message))
+                    continue
                 files += [replace(file, uri=f"{_encoded(str(below))}/{file.uri}") for file in inner.files]
         else:
             _sort_out(fs, below, info, files, skipped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -29,6 +29,7 @@ class SourceReader:
         skipped: Files found and not read, with the reason.
         rows: Rows handed out so far.
         rejected: Records kept aside so far.
+        repaired: Lines and values so far that were not valid text and were repaired.
     """
 
     def __init__(self, plan: Plan, options: ReadOptions) -> None:
@@ -38,6 +39,7 @@ class SourceReader:
         self.skipped: tuple[Skipped, ...] = plan.skipped
         self.rows = 0
         self.rejected = 0
+        self.repaired = 0
         self._plan = plan
         self._options = options
         self._rejects: list[Reject] = []
@@ -58,7 +60,7 @@ class SourceReader:
         taken, self._rejects = self._rejects, []
         return taken
 
-    def batches(self, rows: int = 1024) -> Iterator[pa.Table]:
+    def batches(self, rows: int = 1024) -> Generator[pa.Table, None, None]:
         """The rows in file order, as tables of `core.rows.schema_of(self.shape)`.
 
         A table holds at most `rows` rows and about 32 Mi characters; it may be empty where only bad records were read.
@@ -67,7 +69,7 @@ class SourceReader:
             SourceError: A file vanished, or not one record could be read.
         """
         builder = RowBuilder(self.shape, rows)
-        self.rows = self.rejected = 0
+        self.rows = self.rejected = self.repaired = 0
         self._rejects, self._seen = [], []
         first: Reject | None = None
         for plan in self._plan.files:
@@ -79,6 +81,7 @@ class SourceReader:
             self._note(plan.file, report)
         if len(builder):
             yield self._taken(builder)
+        self.repaired += builder.repaired
         if builder.repaired:
             self._seen.append(f"{builder.repaired} values held lone surrogates, now U+FFFD.")
         if not self.rows and first is not None:
@@ -118,6 +121,7 @@ class SourceReader:
     def _note(self, file: SourceFile, report: FileReport) -> None:
         if report.encoding not in ("", "utf-8"):
             self._seen.append(f"{file.uri} is written in {report.encoding}.")
+        self.repaired += report.repaired
         if report.repaired:
             self._seen.append(f"{file.uri}: {report.repaired} places or lines were not valid text and were repaired.")
         self._seen += [f"{file.uri}: {remark}." for remark in report.remarks]

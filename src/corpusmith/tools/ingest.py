@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
@@ -47,6 +48,7 @@ class IngestResult(ToolResult):
     rows: int
     files: int = Field(description="files read")
     rejected: int = Field(description="records kept aside in rejects.jsonl")
+    repaired: int = Field(description="lines and values that were not valid text and were repaired")
     skipped: int = Field(description="files found and not read")
     skipped_files: tuple[str, ...] = Field(description="the first 20 of them, with the reason")
     shape: Shape
@@ -68,26 +70,27 @@ def ingest(params: IngestParams, ctx: StepContext) -> IngestResult:
         params.sources, text_field=params.text_field, shape=params.shape, fields=params.fields, options=options
     )
     ctx.writer.path(REJECTS_FILE).unlink(missing_ok=True)  # of an attempt that was killed
-    rows, rejected, cut = 0, 0, False
-    for table in reader.batches():
-        ctx.cancel.check()
-        left = table.num_rows if params.max_rows is None else params.max_rows - rows
-        cut = left < table.num_rows
-        if table.num_rows:
-            ctx.writer.write(table.slice(0, left))
-        rows += min(left, table.num_rows)
-        rejected += _keep_aside(reader.take_rejects(), ctx)
-        ctx.emit(f"ingest: {rows} rows read, {rejected} records kept aside")
-        if rows == params.max_rows:
-            break
+    rows, rejected = 0, 0
+    with closing(reader.batches()) as tables:
+        for table in tables:
+            ctx.cancel.check()
+            kept = table if params.max_rows is None else table.slice(0, params.max_rows - rows)
+            if kept.num_rows:
+                ctx.writer.write(kept)
+            rows += kept.num_rows
+            rejected += _keep_aside(reader.take_rejects(), ctx)
+            ctx.emit(f"ingest: {rows} rows read, {rejected} records kept aside")
+            if rows == params.max_rows:
+                break
     rejected += _keep_aside(reader.take_rejects(), ctx)
     notes = [note[:_NOTE_CHARS] for note in reader.notes]
-    if cut or rows == params.max_rows:
+    if rows == params.max_rows:
         notes.append(f"Reading stopped after {rows} rows, as asked for.")
     return IngestResult(
         rows=rows,
         files=len(reader.files),
         rejected=rejected,
+        repaired=reader.repaired,
         skipped=len(reader.skipped),
         skipped_files=tuple(f"{item.uri}: {item.reason}" for item in reader.skipped[:_NAMED_SKIPS]),
         shape=reader.shape,
