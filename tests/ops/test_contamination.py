@@ -19,24 +19,8 @@ from corpusmith.store.dataset import StoredDataset
 
 Make = Callable[..., StoredDataset]
 NAMES = ["Ada", "Bo", "Cy", "Dee", "Eli", "Fay", "Gus", "Hal", "Ivy", "Jo", "Kit", "Lou", "Max", "Ned", "Ola", "Pip"]
-THINGS = [
-    "apples",
-    "boats",
-    "candles",
-    "drums",
-    "eggs",
-    "flutes",
-    "globes",
-    "hats",
-    "inks",
-    "jars",
-    "kites",
-    "lamps",
-    "maps",
-    "nets",
-    "oars",
-    "pens",
-]
+THINGS = ["apples", "boats", "candles", "drums", "eggs", "flutes", "globes", "hats", "inks", "jars", "kites", "lamps"]
+THINGS += ["maps", "nets", "oars", "pens"]
 
 
 def question(n: int) -> str:

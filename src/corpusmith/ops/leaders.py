@@ -26,16 +26,19 @@ import itertools
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from corpusmith.core.tools import Cancel
 from corpusmith.ops.kernels.join import count_shingles, join_block, move_slots, rank_keys
-from corpusmith.ops.kernels.words import I64, U8
+from corpusmith.ops.kernels.words import I64, U8, U64
 
 BLOCK = 1 << 21
 """Shingles worked on at a time (16 MiB)."""
+BLOCK_ROWS = 1 << 12
+"""Rows worked on at a time: each may touch pages far apart, of which the system maps 64 KiB around."""
 _LARGEST_TABLE = 28
 
 
@@ -94,23 +97,30 @@ class _Index:
             self.posts = posts
 
 
-class MappedHashes:
-    """64-bit values in a file, mapped; `release` gives the pages back, so that resident memory stays small."""
+class _Store:
+    """Keys of kept rows in a mapped file; `release` gives the pages back, so that resident memory stays small."""
 
-    def __init__(self, path: Path, size: int | None = None) -> None:
-        mode = "rb" if size is None else "w+b"
-        with path.open(mode) as file:
-            if size is not None:
-                file.truncate(8 * max(1, size))
-            empty = path.stat().st_size == 0
-            access = mmap.ACCESS_READ if size is None else mmap.ACCESS_WRITE
-            self._map = None if empty else mmap.mmap(file.fileno(), 0, access=access)
-        self.values = np.zeros(0, np.uint64) if self._map is None else np.frombuffer(self._map, np.uint64)
+    def __init__(self, path: Path, size: int) -> None:
+        with path.open("w+b") as file:
+            file.truncate(8 * max(1, size))
+            self._map = mmap.mmap(file.fileno(), 0)
+        self.values = np.frombuffer(self._map, np.uint64)
 
     def release(self) -> None:
         """Let the operating system take the pages; they are read again when needed."""
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+        if hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def _read(file: BinaryIO, starts: I64, sizes: I64) -> U64:
+    """The shingles of some rows, one row after the other."""
+    out = np.empty(int(sizes.sum()), np.uint64)
+    view, at = out.data.cast("B"), 0
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        file.seek(8 * start)
+        file.readinto(view[8 * at : 8 * (at + size)])  # type: ignore[attr-defined]
+        at += size
+    return out
 
 
 def find_leaders(hashes: Path, starts: I64, sizes: I64, limits: Limits, store: Path, cancel: Cancel | None) -> Leaders:
@@ -127,10 +137,15 @@ def find_leaders(hashes: Path, starts: I64, sizes: I64, limits: Limits, store: P
     Returns:
         One entry a visit.
     """
-    raw = MappedHashes(hashes)
+    with hashes.open("rb") as file:
+        return _find_leaders(file, starts, sizes, limits, _Store(store, int(sizes.sum())), cancel)
+
+
+def _find_leaders(
+    file: BinaryIO, starts: I64, sizes: I64, limits: Limits, store: _Store, cancel: Cancel | None
+) -> Leaders:
     visits = sizes.size
-    table, shift = _counts(raw, starts, sizes, cancel)
-    kept_keys = MappedHashes(store, int(sizes.sum()))
+    table, shift = _counts(file, starts, sizes, cancel)
     index = _Index()
     stored = np.zeros((visits, 2), np.int64)
     stamp, found = np.zeros(visits, np.int32), np.empty(visits, np.int32)
@@ -139,24 +154,23 @@ def find_leaders(hashes: Path, starts: I64, sizes: I64, limits: Limits, store: P
     for low, high in _blocks(sizes):
         if cancel is not None:
             cancel.check()
-        keys = np.empty(int(sizes[low:high].sum()), np.uint64)
-        ends = np.empty(high - low, np.int64)
-        rank_keys(raw.values, starts[low:high], sizes[low:high], table, shift, keys, ends)
+        keys = _read(file, starts[low:high], sizes[low:high])
+        ends = np.cumsum(sizes[low:high])
+        rank_keys(keys, ends, table, shift)
         start = 0
         for end in ends.tolist():
             keys[start:end].sort()
             start = end
         index.make_room(_most_indexed(sizes[low:high], ends, limits))
         join_block(
-            keys, ends, low, sizes, given, kept_keys.values, stored, index.slots, index.heads, index.posts, index.used,
+            keys, ends, low, sizes, given, store.values, stored, index.slots, index.heads, index.posts, index.used,
             stamp, found, out.kept, out.similarity, out.rule,
         )  # fmt: skip
-        raw.release()
-        kept_keys.release()
+        store.release()
     return out
 
 
-def _counts(raw: MappedHashes, starts: I64, sizes: I64, cancel: Cancel | None) -> tuple[U8, np.uint64]:
+def _counts(file: BinaryIO, starts: I64, sizes: I64, cancel: Cancel | None) -> tuple[U8, np.uint64]:
     """Count, over the visited rows in file order, in how many rows each shingle is (cells may be shared)."""
     bits = min(_LARGEST_TABLE, max(12, int(2 * sizes.sum()).bit_length()))
     table, shift = np.zeros(1 << bits, np.uint8), np.uint64(64 - bits)
@@ -164,19 +178,19 @@ def _counts(raw: MappedHashes, starts: I64, sizes: I64, cancel: Cancel | None) -
     for low, high in _blocks(sizes[in_file]):
         if cancel is not None:
             cancel.check()
-        for visit in in_file[low:high].tolist():
-            count_shingles(raw.values[starts[visit] : starts[visit] + sizes[visit]], table, shift)
-        raw.release()
+        block = in_file[low:high]
+        count_shingles(_read(file, starts[block], sizes[block]), table, shift)
     return table, shift
 
 
 def _blocks(sizes: I64) -> list[tuple[int, int]]:
-    """Consecutive ranges of rows of about BLOCK shingles each."""
+    """Consecutive ranges of at most BLOCK_ROWS rows and about BLOCK shingles each."""
     ends = np.cumsum(sizes)
     limits = [0]
     while limits[-1] < sizes.size:
         done = int(ends[limits[-1] - 1]) if limits[-1] else 0
-        limits.append(max(limits[-1] + 1, int(np.searchsorted(ends, done + BLOCK, "right"))))
+        fitting = int(np.searchsorted(ends, done + BLOCK, "right"))
+        limits.append(min(limits[-1] + BLOCK_ROWS, max(limits[-1] + 1, fitting)))
     return list(itertools.pairwise(limits))
 
 

@@ -41,26 +41,25 @@ def rarity(count: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def rank_keys(hashes: U64, starts: I64, sizes: I64, table: U8, shift: np.uint64, out: U64, ends: I64) -> None:
-    """Write the keys of a block of rows into `out`: shingles counted once are in no other row and are left out.
+def rank_keys(hashes: U64, ends: I64, table: U8, shift: np.uint64) -> None:
+    """Turn the shingles of a block of rows into keys, in place: what was counted once is in no other row and goes.
 
     Args:
-        hashes: Shingles of all rows.
-        starts: Where each row of the block starts in `hashes`.
-        sizes: Its number of shingles.
+        hashes: Shingles, one row after the other; becomes the keys.
+        ends: Where each row ends in `hashes`; becomes where its keys end.
         table: Counts, by `count_shingles`.
         shift: As given to `count_shingles`.
-        out: Room for all keys of the block.
-        ends: Filled with where each row's keys end in `out`.
     """
     total = 0
-    for row in range(starts.size):
-        for at in range(starts[row], starts[row] + sizes[row]):
+    start = 0
+    for row in range(ends.size):
+        for at in range(start, ends[row]):
             value = hashes[at]
             count = table[value >> shift]
             if count > 1:
-                out[total] = (rarity(count) << BUCKET_SHIFT) | (value >> _HASH_SHIFT)
+                hashes[total] = (rarity(count) << BUCKET_SHIFT) | (value >> _HASH_SHIFT)
                 total += 1
+        start = ends[row]
         ends[row] = total
 
 
