@@ -71,8 +71,8 @@ def pii(view: View) -> list[Params]:
     return [{"pii": True, "pii_kinds": list(view.brief.pii_kinds)}]
 
 
-def row_sanity(view: View) -> list[Params]:
-    """What cannot teach: empty responses, repeated instructions, chosen == rejected."""
+def repeated_instructions(view: View) -> list[Params]:
+    """One row per instruction: of several the one with the longest text stays."""
     on = "prompt" if view.shape is Shape.PREFERENCE else "instruction"
     return [{"exact": True, "near": False, "on": on}]
 
@@ -101,7 +101,7 @@ def draw(view: View) -> list[Params]:
 
 
 def _drawn(wish: Balance, rows: int | None, tokens: int | None) -> Params:
-    given = wish.model_dump(exclude_none=True, exclude={"default_weight"} if not wish.weights else set())
+    given = wish.model_dump(exclude_none=True)
     if rows is not None:
         given["rows"] = rows
     if tokens is not None:
@@ -111,7 +111,8 @@ def _drawn(wish: Balance, rows: int | None, tokens: int | None) -> Params:
 
 def balance(view: View) -> list[Params]:
     """Even out the categories of train, after the split."""
-    return [] if view.brief.balance is None else [view.brief.balance.model_dump(exclude_none=True)]
+    wish = view.brief.balance
+    return [] if wish is None else [wish.model_dump(exclude_none=True, include={"method", "field", "cap"})]
 
 
 def deliver(view: View) -> list[Params]:

@@ -1,0 +1,141 @@
+"""Samples of what was dropped and changed, for the report: personal data as placeholders on both sides, never raw."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpusmith.core.rows import ROW_ID, TEXT
+from corpusmith.ops.pii import mask
+from corpusmith.store.dataset import StoredDataset
+
+PER_RULE = 2
+EXCERPT_CHARS = 420
+_TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
+MOST_TOKENS = 700
+
+
+@dataclass(frozen=True)
+class DroppedSample:
+    """A dropped row with its evidence; `instead` is the text of the row kept instead, where there is one."""
+
+    row_id: str
+    rule: str
+    value: float | None
+    threshold: float | None
+    kept_row_id: str | None
+    text: str
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class ChangedSample:
+    """A changed row: its text as runs of (kind, text), kind one of same, del, ins."""
+
+    row_id: str
+    rules: str
+    runs: tuple[tuple[str, str], ...]
+
+
+def dropped_samples(path: Sequence[StoredDataset]) -> list[DroppedSample]:
+    """Up to `PER_RULE` dropped rows per rule, in the order of steps."""
+    out: list[DroppedSample] = []
+    for before, data in pairwise(path):
+        lines = data.ledger()
+        lines = lines.filter(pc.equal(lines.column("action"), "drop"))
+        chosen = []
+        for rule in pc.unique(lines.column("rule")).to_pylist():
+            chosen += lines.filter(pc.equal(lines.column("rule"), rule)).slice(0, PER_RULE).to_pylist()
+        wanted = [line[ROW_ID] for line in chosen] + [line["kept_row_id"] for line in chosen if line["kept_row_id"]]
+        texts = texts_of(before, wanted)
+        out += [
+            DroppedSample(
+                row_id=line[ROW_ID],
+                rule=line["rule"],
+                value=line["value"],
+                threshold=line["threshold"],
+                kept_row_id=line["kept_row_id"],
+                text=excerpt(texts.get(line[ROW_ID], "")),
+                instead=excerpt(texts.get(line["kept_row_id"] or "", "")),
+            )
+            for line in chosen
+        ]
+    return out
+
+
+def changed_samples(path: Sequence[StoredDataset]) -> list[ChangedSample]:
+    """Up to `PER_RULE` changed rows per rule, with the difference marked."""
+    out: list[ChangedSample] = []
+    for before, data in pairwise(path):
+        lines = data.ledger()
+        lines = lines.filter(pc.equal(lines.column("action"), "change"))
+        rules: dict[str, list[str]] = {}
+        for rule in pc.unique(lines.column("rule")).to_pylist():
+            for line in lines.filter(pc.equal(lines.column("rule"), rule)).slice(0, PER_RULE * 4).to_pylist():
+                rules.setdefault(rule, []).append(line[ROW_ID])
+        ids = sorted({row for found in rules.values() for row in found})
+        old, new = texts_of(before, ids), texts_of(data, ids)
+        shown: set[str] = set()
+        for rule, found in rules.items():
+            fresh = [row for row in found if row in new and row not in shown and old.get(row) != new[row]][:PER_RULE]
+            for row in fresh:
+                shown.add(row)
+                runs = marked_difference(mask(old[row])[0], mask(new[row])[0])
+                if any(kind != "same" for kind, _ in runs):
+                    out.append(ChangedSample(row, rule, runs))
+                else:  # the change is the masking itself: the placeholder stands on both sides
+                    out.append(ChangedSample(row, rule, (("same", excerpt(new[row])),)))
+    return out
+
+
+def texts_of(data: StoredDataset, ids: Sequence[str]) -> dict[str, str]:
+    """The texts of some rows by id."""
+    if not ids:
+        return {}
+    wanted = pc.field(ROW_ID).isin(pa.array(sorted(set(ids)), pa.large_string()))
+    found: dict[str, str] = {}
+    for part in data.part_paths:
+        table = pq.read_table(part, columns=[ROW_ID, TEXT], filters=wanted)
+        found |= dict(zip(table.column(ROW_ID).to_pylist(), table.column(TEXT).to_pylist(), strict=True))
+    return found
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, personal data masked."""
+    masked = mask(text[: 4 * EXCERPT_CHARS])[0]
+    return masked if len(masked) <= EXCERPT_CHARS else masked[:EXCERPT_CHARS].rstrip() + " …"
+
+
+def marked_difference(before: str, after: str) -> tuple[tuple[str, str], ...]:
+    """Runs of what stayed, went and came, around the places that differ; long equal stretches are cut."""
+    left, right = _TOKENS.findall(before), _TOKENS.findall(after)
+    head = 0
+    while head < min(len(left), len(right)) and left[head] == right[head]:
+        head += 1
+    start = max(0, head - 20)
+    left, right = left[start : start + MOST_TOKENS], right[start : start + MOST_TOKENS]
+    runs: list[tuple[str, str]] = [("same", "… ")] if start else []
+    size = 0
+    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        if tag == "equal":
+            kept = left[a0:a1]
+            short = "".join(kept) if len(kept) <= 40 else "".join(kept[:18]) + " … " + "".join(kept[-18:])
+            runs.append(("same", short))
+        else:
+            runs += [
+                (kind, piece)
+                for kind, piece in (("del", "".join(left[a0:a1])), ("ins", "".join(right[b0:b1])))
+                if piece
+            ]
+        size += len(runs[-1][1])
+        if size > 2 * EXCERPT_CHARS:
+            runs.append(("same", " …"))
+            break
+    return tuple((kind, piece[: 2 * EXCERPT_CHARS]) for kind, piece in runs)
