@@ -32,6 +32,11 @@ _BETWEEN = (
     rf"(?=(?P<rest>(?: (?!words|tokens|char)[a-z]+){{0,3}}? {ROW_NOUN}\b))"
 )
 
+_TAIL = re.compile(
+    r" (?:(?P<upper>max(?:imum)?|at most|tops|or fewer|or less)"
+    r"|(?P<lower>min(?:imum)?|at least|or more)|(?P<exact>exactly))\b"
+)
+
 _TRAIN = r"(?:train(?:ing)?)"
 _VALIDATION = r"(?:validation|valid|val|dev|development|eval)"
 _TEST = r"(?:test(?:ing)?|holdout)"
@@ -69,15 +74,22 @@ def _size(scan: Scan, draft: Draft, match: re.Match[str], unit: str) -> None:
     end = match.end("rest") if unit == "rows" else match.end()
     words, at = scan.original(match.start(), end), match.start()
     scan.take(match)
+    scan.understood += 1
     count = _count(match.group("count"), words)
-    if match.group("lower"):
-        draft.gate(scan, unit, ">" if re.fullmatch(ABOVE, match.group("lower")) else ">=", count, at, words)
+    tail = _TAIL.match(scan.norm, end)
+    if tail:
+        words = f"{words} {scan.take(tail)}"
+    lower = match.group("lower") or (tail and tail.group("lower"))
+    upper = match.group("upper") or (tail and tail.group("upper"))
+    exact = match.group("exact") or (tail and tail.group("exact"))
+    if lower:
+        draft.gate(scan, unit, ">" if re.fullmatch(ABOVE, lower) else ">=", count, at, words)
         return
     draft.claim(f"size.{unit}", count, at, words)
-    draft.claim("size.exact", bool(match.group("exact")), at, words)
-    if match.group("upper"):
-        draft.gate(scan, unit, "<" if re.fullmatch(BELOW, match.group("upper")) else "<=", count, at, words)
-    elif match.group("exact") and unit == "rows":
+    draft.claim("size.exact", bool(exact), at, words)
+    if upper:
+        draft.gate(scan, unit, "<" if re.fullmatch(BELOW, upper) else "<=", count, at, words)
+    elif exact and unit == "rows":
         draft.gate(scan, unit, "==", count, at, words)
     else:
         draft.claim(f"size.{unit}.hope", _hope(count, unit, bool(match.group("about"))), at, words)
@@ -139,15 +151,23 @@ def _ratio(scan: Scan, draft: Draft, match: re.Match[str]) -> None:
     draft.claim("splits", _three(share), match.start(), words)
 
 
+_LABEL_FIRST = rf"\b(?P<label>{_LABEL})(?: (?:set|split))? ?(?::|=|of)? ?(?P<share>{PERCENT})"
+
+
 def _single_shares(scan: Scan, draft: Draft) -> None:
     share: dict[str, float] = {}
     at, words = 0, []
-    for match in scan.find(_ONE_SHARE):
+    first = re.search(_LABEL_FIRST, scan.norm)
+    plain = re.search(_ONE_SHARE, scan.norm)
+    pattern = _LABEL_FIRST if first and (plain is None or first.start() < plain.start()) else _ONE_SHARE
+    for match in scan.find(pattern):
         share[_kinds(match.group("label"))[0]] = float(match.group("share").rstrip("%")) / 100
         at = match.start()
         words.append(scan.take(match))
     if not share:
         return
+    for match in scan.find(r"\b(?:into |in )?[23] splits\b"):
+        scan.take(match)
     said = ", ".join(words)
     held = sum(part for name, part in share.items() if name != "train")
     share.setdefault("train", round(1 - held, 9))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from corpusmith.agent.understanding.amounts import read_size, read_splits
 from corpusmith.agent.understanding.balance import balance_of, read_balance
 from corpusmith.agent.understanding.clauses import read_declined, read_unsupported
-from corpusmith.agent.understanding.copies import read_copies
+from corpusmith.agent.understanding.copies import dedup_mode, read_copies
 from corpusmith.agent.understanding.defaults import assumptions, default_gates
 from corpusmith.agent.understanding.draft import EXAMPLE, Draft, Leftover
 from corpusmith.agent.understanding.languages import languages_kept, read_languages
@@ -100,7 +100,7 @@ def understand(request: Request) -> Brief:
 def _refuse_foreign(scan: Scan, left: list[Leftover]) -> None:
     """Refuse a sentence of which nothing, or next to nothing, was understood."""
     unknown = sum(content_words(item.words) for item in left if not item.reason)
-    if scan.understood and not (unknown >= 4 and unknown > 3 * scan.understood):
+    if scan.understood and not (unknown >= 5 and unknown > 3 * scan.understood):
         return
     shown = "; ".join(str(item) for item in left) or scan.text.strip()
     raise RequestError(
@@ -111,7 +111,7 @@ def _refuse_foreign(scan: Scan, left: list[Leftover]) -> None:
 
 
 def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
-    mode = draft.last("dedup", "both")
+    mode = dedup_mode(draft)
     train, validation, test = draft.last("splits", (1.0, 0.0, 0.0))
     remove_pii = draft.last("remove_pii", False)
     copies = DedupWish(

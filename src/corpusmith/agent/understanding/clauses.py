@@ -84,6 +84,7 @@ _PURPOSE = (
 _DECLINED = (
     rf"\b{DONT} (?:(?:fine-?)?tun(?:e|ing)|fine-?tuning|train(?:ing)?|deploy(?:ing|ment)?|serv(?:e|ing)|upload(?:ing)?"
     r"|crawl(?:ing)?|translat(?:e|ing|ion))\b(?: (?:it|them|anything|a model|any model|the model|the web))?",
+    r"\b(?:fine-?tune|train|deploy|serve|translate|crawl|upload) nothing\b",
     r"\bno (?:fine-?tuning|training|deployment|serving|translation|crawling|upload)\b",
 )
 _RANK = [Deliverable.DATASET, Deliverable.INDEX, Deliverable.MODEL, Deliverable.ENDPOINT]

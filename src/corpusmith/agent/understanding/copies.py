@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from corpusmith.agent.understanding.draft import EXAMPLE, Draft
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.words import ABOVE, DONT, LOWER, NUMBER, REMOVE
@@ -17,7 +19,8 @@ _LEAVE = r"(?:keep|leave|retain|allow)(?: in)?"
 _DEDUP = r"de-?(?:dup|duplicat)(?:e|ed|ing|ion|licate|licated)?"
 _STRICT = r"(?:aggressive(?:ly)?|strict(?:ly)?|thorough(?:ly)?|hard)"
 _SIMILARITY = (
-    r"(?:\b(?:jaccard|similarity)(?: (?:of|threshold|similarity))*(?: (?:at|of|is|above|over|at least))? ?"
+    r"(?:\b(?:with (?:a )?)?(?:jaccard|similarity|threshold)(?: (?:of|threshold|similarity))*"
+    r"(?: (?:at|of|is|above|over|at least))? ?"
     rf"(?:[=:>]|>=)? ?(?P<a>{NUMBER}%?)"
     rf"|\b(?:at|with|from|of|above|over|{LOWER}) (?:a )?(?P<b>{NUMBER}%?) (?:jaccard )?(?:similarity|jaccard|overlap)"
     rf"|\b(?:that are |which are |being )?(?:{LOWER}|{ABOVE}) (?P<c>{NUMBER}%) (?:similar|alike|identical|the same))"
@@ -46,7 +49,7 @@ def read_copies(scan: Scan, draft: Draft) -> None:
     for pattern in (
         rf"\b(?:near[- ]|fuzzy )?{_DEDUP}\b(?:[- ](?:it|them))?",
         rf"\b{REMOVE} {_COPIES}\b",
-        rf"\b{REMOVE} {_NEAR}\b",
+        rf"\b(?:(?:{REMOVE}|{_DEDUP}) )?{_NEAR}\b",
         rf"\b{_COPIES} {REMOVE}\b",
         r"\b(?:duplicate|dupe|copy)[- ](?:free|removal)\b",
         r"\bnear[- ]duplicate(?: removal)?s?\b",
@@ -93,3 +96,12 @@ def _similarity(scan: Scan, draft: Draft) -> None:
             )
         draft.claim("dedup", "both", at, words)
         draft.claim("dedup.jaccard", round(value, 9), at, words)
+
+
+def dedup_mode(draft: Draft) -> str:
+    """`both`, `exact` or `none`. A bare "deduplicate" beside "only exact copies" is no contradiction."""
+    claims = draft.claims.get("dedup", [])
+    if any(claim.value == "exact" for claim in claims):
+        near = re.compile(r"near|fuzzy|similar|quot|post", re.IGNORECASE)
+        draft.claims["dedup"] = [claim for claim in claims if claim.value != "both" or near.search(claim.words)]
+    return str(draft.last("dedup", "both"))

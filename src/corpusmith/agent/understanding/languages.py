@@ -29,7 +29,7 @@ _ONE = rf"(?P<lang>{_NAME})(?!(?<=polish) (?:the|these|this|it|them|up)\b)(?:[- 
 _ROWS = r"(?: (?:of )?(?:the |all )?(?:rows|documents|texts|articles|examples|data|records|it))?"
 _SHARE = (
     rf"(?:(?P<bound>{UPPER}|{LOWER}) )?(?P<share>{PERCENT}){_ROWS}"
-    rf"(?: (?:of|in|are|is|be|must|should|to))* (?P<lang>{_NAME})\b"
+    rf"(?: (?:of|in|are|is|be|must|should|to))* (?P<lang>{_NAME}(?:(?: or | and |/){_NAME})*)\b"
 )
 _CODED = (
     (
@@ -87,7 +87,10 @@ def _share(scan: Scan, draft: Draft, match: re.Match[str]) -> None:
     if op in ("<=", "<"):
         draft.leave(at, words, "only a smallest share of the languages kept can be asked for")
         return
-    draft.claim("languages", NAMES[lang], at, words)
+    named = tuple(NAMES[name] for name in re.split(" or | and |/", lang))
+    for index, code in enumerate(named):
+        draft.claim("languages", code, at + index, words)
+    draft.claim("languages.share", named, at, words)
     draft.gate(scan, "language_rate", op, target, at, words)
 
 
@@ -99,6 +102,10 @@ def languages_kept(draft: Draft) -> tuple[str, ...]:
     out = {claim.value: claim.at for claim in draft.claims.get("languages.not", [])}
     claims = sorted(draft.claims.get("languages", []), key=lambda claim: claim.at)
     kept = tuple(dict.fromkeys(claim.value for claim in claims if claim.at > out.get(claim.value, -1)))
+    for claim in draft.claims.get("languages.share", []):
+        if set(claim.value) != set(kept):
+            draft.wishes = [wish for wish in draft.wishes if wish.gate.why != claim.words]
+            draft.leave(claim.at, claim.words, "a share of one language among several is not in this version")
     if not kept:
         for claim in draft.claims.get("languages.not", []):
             reason = "name the languages to keep; leaving one out is not in this version"

@@ -26,6 +26,7 @@ _FILLER_WORDS = """
     contain contains ensure check sample sampling select pick draw cap limit data dataset datasets set sets
     corpus corpora corpuses collection text texts document documents doc docs article articles row rows record
     records example examples sample samples post posts page pages item items entry entries pair pairs file files
+    conversation conversations dialogues
     folder folders directory source sources input inputs content contents line lines format formats token tokens
     language languages everything anything nothing something rest part whole version copy one ones lm llm llms
     model-ready ready usable suitable nlp ml ai machine learning jsonl csv txt split splits size quality target

@@ -16,7 +16,9 @@ _CANDIDATE = re.compile(
     rf"|(?<![\w./-])(?P<glob>[\w./-]*\*{_BODY}+)"
     rf"|(?<![\w./-])(?P<file>[\w./-]*\w\.{_SUFFIX}(?:\.{_SUFFIX})*)(?![\w/])"
     rf"|(?:(?<=\bin )|(?<=\bfrom )|(?<=\bunder )|(?<=\bat )|(?<=\bof )|(?<=\bclean )|(?<=\bdedupe )|(?<=\bdedup )"
-    rf"|(?<=\bturn )|(?<=\bfolder )|(?<=\bdirectory )|(?<=\bfile )|(?<=\bread )|(?<=\bagainst ))"
+    rf"|(?<=\bturn )|(?<=\bfolder )|(?<=\bdirectory )|(?<=\bfile )|(?<=\bread )|(?<=\bagainst )|(?<=\bprepare )"
+    r"|(?<=\bprocess )|(?<=\bload )|(?<=\buse )|(?<=\btake )|(?<=\bconvert )|(?<=\bfilter )|(?<=\bcurate )"
+    r"|(?<=\bdeduplicate )|(?<=\bmerge )|(?<=\banonymise )|(?<=\banonymize ))"
     rf"(?P<relative>[A-Za-z_][\w.-]*(?:/[\w.*-]+)+/?)",
     re.IGNORECASE,
 )

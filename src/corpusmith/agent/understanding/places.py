@@ -40,6 +40,7 @@ _TEXT_FIELD = (
     rf"\b(?:use|using|read|take|with) (?:the )?(?P<field>{FIELD}) (?:field|column|key)"
     r"(?: (?:as|for) (?:the )?text)?\b",
 )
+_TEXT_HOLDER = rf"(?:the )?\b(?P<field>{FIELD}) (?:field|column|key) (?:holds|contains|has|is) (?:the )?text\b"
 _SAVE = (
     rf"\b(?:save|write|store|export|output|put) (?:it|them|that|the (?:result|dataset|data|output|corpus)|everything)"
     rf"?\s?(?:all )?(?:in|to|into|at|under|as) (?P<path>{PATH})"
@@ -58,7 +59,7 @@ _DESCRIBED = (
 
 def read_text_field(scan: Scan, draft: Draft) -> None:
     """Which field holds the text."""
-    for pattern in _TEXT_FIELD:
+    for pattern in (*_TEXT_FIELD, _TEXT_HOLDER):
         for match in scan.find(pattern):
             name = scan.field(match)
             draft.claim("text_field", name, match.start(), scan.take(match))
@@ -99,6 +100,8 @@ def read_evaluation_sets(scan: Scan, draft: Draft) -> None:
 
 def read_sources(scan: Scan, draft: Draft) -> None:
     """Every path that no other rule has used, and the words that only say what is there."""
+    for match in scan.find(r"\b(?:data ?sets?|corpus|corpora|corpuses)\b(?: of\b)?"):
+        scan.take(match)
     for pattern in _DESCRIBED:
         for match in scan.find(pattern, negated=True):
             scan.take(match, counts=False)

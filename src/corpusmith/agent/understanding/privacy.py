@@ -6,12 +6,12 @@ import re
 
 from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.scan import Scan
-from corpusmith.agent.understanding.targets import PERSONAL
+from corpusmith.agent.understanding.targets import MUST_NOT, PERSONAL
 from corpusmith.agent.understanding.words import DONT, MASK, REMOVE
 
 KIND_WORDS: dict[str, str] = {
     "SECRET_KEY": r"(?:secrets?|(?:api|access|secret|private)[ -]?(?:keys?|tokens?)|passwords?|credentials)",
-    "URL_CREDENTIALS": r"(?:url credentials|credentials in urls)",
+    "URL_WITH_CREDENTIALS": r"(?:url credentials|credentials in urls)",
     "EMAIL": r"(?:e-?mail(?: address(?:es)?)?|e-?mails|mail addresses)",
     "IBAN": r"(?:ibans?|bank account(?: number)?s?)",
     "CREDIT_CARD": r"(?:(?:credit|payment|debit)[ -]?card(?: number)?s?|card numbers)",
@@ -43,7 +43,7 @@ def read_privacy(scan: Scan, draft: Draft) -> None:
         rf"\b{_STAY} {whole}(?: (?:in|alone|as is))?\b",
         rf"\b(?:{DONT} anonymi[sz](?:e|ing)|no (?:anonymi[sz]ation|pii (?:removal|masking)|masking))(?: \w+)?\b",
     ):
-        for match in scan.find(pattern, negated=True):
+        for match in scan.find(pattern, negated=not pattern.startswith(rf"\b{_STAY}")):
             draft.claim("remove_pii", False, match.start(), scan.take(match))
     _kinds(scan, draft)
     for pattern in (
@@ -63,13 +63,19 @@ def read_privacy(scan: Scan, draft: Draft) -> None:
 
 
 def _kinds(scan: Scan, draft: Draft) -> None:
-    for pattern in (rf"\b{DONT} (?:{_GO}|touch(?:ing)?) {_LIST}", rf"\b{_STAY} {_LIST}(?: (?:in|alone|as is)\b)?"):
-        for match in scan.find(pattern, negated=True):
+    for pattern, own in (
+        (rf"\b{DONT} (?:{_GO}|touch(?:ing)?) {_LIST}", True),
+        (rf"\b{_STAY} {_LIST}(?: (?:in|alone|as is)\b)?", False),
+    ):
+        for match in scan.find(pattern, negated=own):
             kinds, words = _kinds_in(match.group("kinds")), scan.original(*match.span())
             if kinds:
                 draft.claim("pii_kept", kinds, match.start(), words)
                 scan.take(match)
-    for match in scan.find(rf"\b(?:{_GO}|no|without(?: any)?) {_LIST}", negated=True):
+    for match in scan.find(rf"(?<=[a-z\x00]) (?:except(?: for)?|but not|other than|apart from) {_LIST}", negated=True):
+        if kinds := _kinds_in(match.group("kinds")):
+            draft.claim("pii_kept", kinds, match.start(), scan.take(match))
+    for match in scan.find(rf"\b(?:{_GO}|no|without(?: any)?|{MUST_NOT}) {_LIST}(?: in\b)?", negated=True):
         at, start = match.start(), match.start("kinds")
         names = [found.span() for found in re.finditer(rf"\b{_NAMES}\b", match.group("kinds"))]
         for first, last in names:

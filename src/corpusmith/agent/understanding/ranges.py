@@ -19,7 +19,9 @@ _COMPARED = (
 )
 _LEAST = rf"(?P<low>{LOWER}) (?P<value>{NUMBER}) {_UNIT}{_EACH}?"
 _MOST = rf"(?P<high>{UPPER}) (?P<value>{NUMBER}) {_UNIT}(?P<each>{_EACH})?"
-_REJECTS = re.compile(rf"\b(?:{REMOVE}|nothing|no|none|without|skip|not|reject|exclude)\b")
+_REJECTS = re.compile(
+    rf"\b(?:(?!filter(?! out)|filtering(?! out)){REMOVE}|nothing|no|none|without|skip|not|reject|exclude)\b"
+)
 
 _MONEY = r"[$€£]? ?"
 _NOT_FIELD = (

@@ -33,6 +33,8 @@ _SOFT = re.compile(
     r"\b(?:ideally|preferabl[ye]|hopefully|try to|try and|aim(?:ing)? (?:for|at)|if possible|if you can|when possible"
     r"|where possible|best effort|nice to have|would be nice|if it works)\b,?"
 )
+_LONGEST_NUMBER = 18
+"""Digits; a longer run is no amount of anything and is read as a word."""
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -100,6 +102,8 @@ class Scan:
         elif match := DIGITS.match(self.text, at, end):
             scale = match.group(2) or match.group(3)
             digits = re.sub(r"[^\d.]", "", match.group(1))
+            if len(digits) > _LONGEST_NUMBER:
+                return Piece("x" * len(match.group()), at, match.end())
             value = round(float(digits) * (SCALES[scale.lower()] if scale else 1), 9)
         else:
             return None

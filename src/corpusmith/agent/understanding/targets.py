@@ -15,6 +15,7 @@ from corpusmith.agent.understanding.words import (
     LOWER,
     NUMBER,
     PERCENT,
+    REMOVE,
     UPPER,
 )
 from corpusmith.core.gates import Op
@@ -26,6 +27,12 @@ PERSONAL = (
 )
 _ROWS = r"(?: (?:rows|documents|texts|articles|examples|records|pages|content))?"
 _SUBJECTS: tuple[tuple[str, str], ...] = (
+    (
+        "split_leak_rate",
+        r"(?:(?:near[- ])?duplicates|leak(?:s|age)?|overlap) (?:between|across) (?:the )?"
+        r"(?:splits|train(?:ing)? and (?:test|validation)(?: sets?| splits?)?)"
+        r"|(?:split|train[/-]test|cross-split) (?:leaks?|leakage|overlap)",
+    ),
     ("identical_pair_rate", r"identical (?:preference )?pairs?"),
     ("repeated_instruction_rate", r"(?:repeated|duplicated?) (?:instructions?|questions?|prompts?)"),
     ("empty_response_rate", r"empty (?:responses?|answers?|outputs?)"),
@@ -34,13 +41,9 @@ _SUBJECTS: tuple[tuple[str, str], ...] = (
         "near_duplicate_rate",
         r"(?:near[- ]?(?:duplicates?|duplication|dupes|copies)|almost identical copies|near[- ]dups)",
     ),
-    ("duplicates", r"(?:duplicates?|duplicate rows|duplicated" + _ROWS + r"|duplication|dupes|repeats)"),
+    ("duplicates", r"(?:duplicates?|duplicate rows|duplicated" + _ROWS + r"|duplication|dupes|dups|repeats)"),
     ("pii_rate", PERSONAL),
     ("contamination_rate", r"(?:contamination|contaminated" + _ROWS + r"|benchmark leakage|test[- ]set overlap)"),
-    (
-        "split_leak_rate",
-        r"(?:split|train[/-]test|cross-split) (?:leaks?|leakage|overlap)|leakage between (?:the )?splits",
-    ),
     ("html_rate", r"html(?: (?:remains|tags|markup|residue|left))?" + _ROWS),
     (
         "encoding_damage_rate",
@@ -54,9 +57,22 @@ _SUBJECTS: tuple[tuple[str, str], ...] = (
     ("c4_fail_rate", r"c4 failures?"),
     ("fineweb_fail_rate", r"fineweb failures?"),
 )
+_REPAIRED = {
+    "html_rate": 0.01,
+    "encoding_damage_rate": 0.01,
+    "boilerplate_rate": 0.05,
+    "empty_rate": 0.0,
+    "truncated_rate": 0.02,
+    "identical_pair_rate": 0.0,
+    "empty_response_rate": 0.0,
+}
 _ANY = "|".join(pattern for _, pattern in _SUBJECTS)
+MUST_NOT = (
+    r"(?:must not|mustn't|should not|shouldn't|may not|can't|cannot|do not|don't|does not|doesn't|never|not|without)"
+    r" (?:contain|include|have|hold|keep|leave|allow|containing|including|keeping|leaving)(?: (?:any|the|all))?"
+)
 _ZERO = (
-    rf"\b(?:no|zero|0%?|without(?: any)?|free of|not any) (?P<list>(?:{_ANY})\b(?! (?:removal|detection"
+    rf"\b(?:no|zero|0%?|without(?: any)?|free of|not any|{MUST_NOT}) (?P<list>(?:{_ANY})\b(?! (?:removal|detection"
     r"|removed|masking))"
     rf"(?:(?:, | or | and | nor |, or |, and )(?:any |no )?(?:{_ANY})\b)*)"
 )
@@ -100,6 +116,9 @@ def read_floors(scan: Scan, draft: Draft) -> None:
             if scope == "step":
                 draft.wishes.pop()
                 draft.claim("retention_floor", floor, at, words)
+    for match in scan.find(rf"(?:\b{UPPER} )(?P<share>{PERCENT}) (?:data )?loss\b", negated=True):
+        at, floor = match.start(), round(1 - share(match.group("share")), 9)
+        draft.gate(scan, "retention", ">=", floor, at, scan.take(match))
     for match in scan.find(rf"\b(?:{_KEEP}|sample|take|use)(?: (?:about|only|just|a))* {PERCENT}{_WHOLE}"):
         at = match.start()
         draft.leave(at, scan.take(match, counts=False), "give a number of rows or tokens instead of a share")
@@ -129,6 +148,19 @@ def read_targets(scan: Scan, draft: Draft) -> None:
             )
             _ask(scan, draft, metric, "<=", 0.0, at, words)
         scan.take(match)
+    _repairs(scan, draft)
+
+
+def _repairs(scan: Scan, draft: Draft) -> None:
+    """`strip HTML`, `fix the encoding`: a must gate at the house's target, for a repair is no promise of none."""
+    for metric, target in _REPAIRED.items():
+        subject = next(pattern for name, pattern in _SUBJECTS if name == metric)
+        if metric == "encoding_damage_rate":
+            subject = rf"(?:{subject}|(?:text )?encodings?|unicode)"
+        for match in scan.find(
+            rf"\b(?:{REMOVE}|fix(?:ing)?|repair(?:ing)?|correct(?:ing)?) (?:(?:the|all|any) )*(?:{subject})\b"
+        ):
+            draft.gate(scan, metric, "<=", target, match.start(), scan.take(match))
 
 
 def _raw(scan: Scan, draft: Draft) -> None:
@@ -147,6 +179,10 @@ def _op(bound: str) -> Op:
 
 def _ask(scan: Scan, draft: Draft, metric: str, op: Op, target: float, at: int, words: str) -> None:
     """The gate, and the wish that goes with it: who wants few duplicates wants deduplication."""
+    info = METRICS.get(metric)
+    if op in (">", ">=") and (info is None or info.better == "lower") and (info is None or metric not in words):
+        draft.leave(at, words, "that is measured to be low; ask for a largest share")
+        return
     if metric in ("near_duplicate_rate", "exact_duplicate_rate", "duplicates"):
         draft.claim("dedup", "both", at, words)
         if metric == "duplicates":
