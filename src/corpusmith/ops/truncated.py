@@ -1,9 +1,9 @@
 """Texts that were cut off in the middle.
 
-Told from the end alone, and only where the rest of the text is prose whose paragraphs end as sentences do: lists,
-tables, code, headings, signatures and captions end without a mark and are whole. One of these must hold of the end:
-a function word or a comma that wants more (certain), a long last line of words without a mark (likely), an ellipsis
-glued on by a teaser ("[…]", "Read more…").
+Told from the end alone, and only where the rest is prose: its lines end as sentences do, or its last paragraph holds
+two whole sentences before its end. Lists, tables, code, headings, signatures and captions end without a mark and are whole.
+Then one of these must hold of the end: a function word or a comma that wants more (certain), a teaser such as "[…]" or
+"Read more…" (certain), or a last paragraph of some length that ends in a word without a mark (likely).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from corpusmith.core.rows import TEXT
 from corpusmith.ops.signals import signal
 
 CERTAIN, LIKELY = 1.0, 0.8
-MIN_WORDS, MIN_PUNCT_FRAC, MIN_LAST_LINE_CHARS = 25, 0.5, 60
+MIN_WORDS, MIN_PUNCT_FRAC, MIN_RUN_CHARS = 25, 0.5, 60
 
 _TEASER = re.compile(
     r"(?:\[\s*(?:…|\.\.\.)\s*\]|(?:read|show|see) more\s*(?:…|\.\.\.)?|continue reading\W*)$", re.IGNORECASE
@@ -28,6 +28,8 @@ _DANGLING = re.compile(
     r"il|che|per|di|e|do|da|os|em|w|na|że|и|в|на|что|с))$"
 )
 _STRUCTURE = re.compile(r"^\s*(?:[-*•#>|+=]|\d+[.)]\s|```|\|)|[|{};=]|https?://|^\s{4,}|^\w[\w ]{0,20}:")
+_ADDRESS = re.compile(r"\S[.@/]\S+$")
+_SENTENCE = re.compile(r"[^\W\d_A-Z]{3}[.!?][\"'”’)]*\s+[^\W\d_a-z]|[。！？।]")
 _ENDS = re.compile(r"[.!?…。！？؟।:;][\"'”’»)\]*_`]*$|[\"'”’»)\]}>*_`|]$")
 
 
@@ -42,19 +44,18 @@ def cut_off(text: str, words: int, punct_frac: float) -> float:
     tail = text[-2_000:].rstrip()
     if _TEASER.search(tail[-40:]):
         return CERTAIN if words >= MIN_WORDS else 0.0
-    last = tail.rsplit("\n", 1)[-1]
-    if words < MIN_WORDS or _ENDS.search(last) or _STRUCTURE.search(last):
+    block = tail.rsplit("\n\n", 1)[-1]
+    last = block.rsplit("\n", 1)[-1]
+    if words < MIN_WORDS or _ENDS.search(last) or _STRUCTURE.search(last) or _ADDRESS.search(last):
         return 0.0
-    one_line = "\n" not in text.strip()
-    marked = len(re.findall(r"[.!?。！？।](?:\s|$)", tail)) if one_line else 0
-    prose = punct_frac >= MIN_PUNCT_FRAC or marked >= 2
-    if not prose:
+    paragraph = len(_SENTENCE.findall(block)) >= 2
+    if not paragraph and punct_frac < MIN_PUNCT_FRAC:
         return 0.0
     if _DANGLING.search(last):
         return CERTAIN
-    long_enough = len(last) >= MIN_LAST_LINE_CHARS and last.count(" ") >= 8
-    sentence = last.rstrip()[-1].isalnum() and not last.isupper()
-    return LIKELY if long_enough and sentence else 0.0
+    run = block if paragraph else last
+    long_enough = len(run) >= MIN_RUN_CHARS and run.count(" ") >= 8
+    return LIKELY if long_enough and last[-1].isalnum() and not last.isupper() else 0.0
 
 
 def truncation(batch: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
