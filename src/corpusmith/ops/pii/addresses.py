@@ -7,7 +7,7 @@ and a postal code, or a word like "lives" in front.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 def _words(text: str) -> list[str]:
@@ -33,6 +33,7 @@ _WEAK = _words(
     "Avenues Bayou Beach Bluff Bluffs Bottom Branch Bridge Brook Brooks Burg Burgs Bypass Camp Centers "
     "Circles Cliffs Coves Curve Drives Lanes Freeway End Gate Quay Yard Wharf Rise Vale Lea Broadway"
 )
+_LONGEST = 110
 _KNOWN_STRONG = frozenset(_STRONG)
 _TYPES = "|".join(sorted({*_STRONG, *_WEAK}, key=len, reverse=True))
 _WORD = r"[A-Z0-9][\w'’.-]{0,24}"
@@ -48,6 +49,13 @@ _TOWN = re.compile(
 )
 _TOWN_ONLY = re.compile(r",[ \n]{1,2}(?:[A-Z][\w'’.-]+ ){0,2}[A-Z][\w'’.-]+, [A-Z]{2}\b(?! \d)")
 _POSTCODE = re.compile(r",?[ \n]{1,2}(?:[A-Z]{2} )?(?:\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b")
+_LOCALITY = r"(?:[,.]?[ \n]{1,2}|,)(?:[A-Z0-9#][\w'’.-]*)"
+_CODE = re.compile(r"\b(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b(?!-?\d)")
+_BEFORE_CODE = re.compile(
+    rf"(?<![\w.])(?:(?:Flat|Studio|Unit|Apt\.?|Suite) ?\d\w{{0,5}}|\d{{1,6}}[A-Za-z]?)(?:{_LOCALITY}){{2,9}}"
+    r"(?:, ?|[ \n]{1,2})$"
+)
+_SHIP = re.compile(r"\bUS(?:S|NS|NV|CGC) [A-Z]\w+,?[ \n]{1,2}[AFD]PO,? (?:AA|AE|AP) \d{5}\b")
 _BOX = re.compile(r"\b(?:P\.? ?O\.? ?Box \d{1,6}|(?:PSC|Unit|USNV|USS \w+,?) \d{1,5},? (?:Box \d{1,5}))\b", re.I)
 _MILITARY = re.compile(r"\s{1,3}(?:[AFD]PO),? (?:AA|AE|AP) \d{5}\b")
 _BEFORE = re.compile(
@@ -62,13 +70,22 @@ _YEAR_BEFORE = re.compile(
 )
 
 
-def find_addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of postal addresses in `text`."""
+def find_addresses(text: str, codes: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Spans of postal addresses in `text`; `codes` are places in it where a postal code may stand."""
     for match in _STREET.finditer(text):
         end = _tail(text, match.end())
         if _plausible(text, match, end):
             flat = _FLAT.search(text, max(0, match.start() - 16), match.start())
             yield flat.start() if flat else match.start(), end
+    for place in codes:
+        code = _CODE.search(text, max(0, place - 5), min(len(text), place + 12))
+        if code:
+            left = max(0, code.start() - _LONGEST)
+            before = _BEFORE_CODE.search(text, left, code.start())
+            if before and "\n\n" not in before.group():
+                yield before.start(), code.end()
+    if "PO " in text:
+        yield from (match.span() for match in _SHIP.finditer(text))
     if "ox " in text or "OX " in text:
         for match in _BOX.finditer(text):
             military = _MILITARY.match(text, match.end())

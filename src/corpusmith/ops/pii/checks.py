@@ -85,14 +85,21 @@ def is_public_ip(text: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address):
+        if sum(map(bool, text.split(":"))) < 3:
+            return False
         return address.is_global and address in ipaddress.ip_network("2000::/3")
     return address.is_global and not address.is_multicast and not text.startswith("0")
+
+
+def is_version(text: str) -> bool:
+    """Whether four numbers with dots are all so small that they read as a version rather than an address."""
+    return all(int(part) <= 20 for part in text.split("."))
 
 
 def is_card(text: str, context: bool) -> bool:
     """Luhn (ISO/IEC 7812) and a known issuer's prefix and length; rare lengths need a word like "card" near."""
     number = digits_of(text)
-    if not luhn.is_valid(number) or len(set(number)) < 3:
+    if not luhn.is_valid(number) or len(set(number)) < 2:
         return False
     for prefix, lengths in _CARD_LENGTHS:
         if prefix.match(number):

@@ -111,10 +111,11 @@ PLACEHOLDER = re.compile(r"\[(?:" + "|".join(KINDS) + r")\]")
 DIGITS = re.compile(
     r"\d(?:(?<=[A-Za-z]{2}\d)(?=\d[ \u00a0-]?[A-Za-z0-9]{4}[ \u00a0-]?[A-Za-z0-9]{4})(?<![A-Za-z0-9]...)(?P<iban>)"
     r"|(?<=[A-Z]{6}\d)(?=\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z])(?P<fiscal>)"
+    r"|(?<=[A-Z]{2} \d)(?=\d{4}(?!\d))(?P<zip>)|(?<=[A-Z\d ]\d)(?=[A-Z]{2}(?!\w))(?P<postcode>)"
     r"|(?P<cluster>[\d .()\-/\u00a0]{4,}\d))"
 )
 """One pass over every digit: clusters of six or more characters, where alone numeric kinds are looked for, and places
-where an IBAN or an Italian fiscal code may begin (two and six characters earlier)."""
+where an IBAN or an Italian fiscal code may begin (two and six characters earlier), or a US or UK postal code stands."""
 
 EMAIL_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}$")
 EMAIL_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{1,23}")
@@ -124,8 +125,13 @@ EMAIL_SPELLED_DOMAIN = re.compile(r"[\w-]+(?:(?:\s?[\[({]\s?dot\s?[\])}]\s?|\.)[
 URL_USERINFO = re.compile(r"(?<=://)([^\s/@:\"'<>\[\]]{1,64}):([^\s/@\"'<>\[\]]{1,128})(?=@([\w.-]+))")
 IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 NOT_AN_IP = re.compile(
-    r"(?:version|release|ver|build|firmware|driver|section|chapter|clause|rule|revision|rev|update|§|[=<>~^]=?)"
+    r"(?:version|release|ver|build|firmware|driver|section|chapter|clause|rule|revision|rev|update|§|[=<>~^!]=)"
     r"[\s:.]*v?$",
+    re.I,
+)
+IP_CONTEXT = re.compile(
+    r"(?<![A-Za-z])(?:ip|ips|ipv4|addr|address(?:es)?|hosts?|servers?|clients?|peer|dns|ping|login|gateway|router|remote|visitors?|"
+    r"traffic|connect\w*|request\w*|block\w*)(?![A-Za-z])",
     re.I,
 )
 IPV6_ANCHOR = re.compile(r":[0-9A-Fa-f]{0,4}:")
@@ -137,7 +143,9 @@ MAC = re.compile(
     r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
 )
 CARD = re.compile(r"(?<![\w.+-])\d(?:[ \u00a0-]?\d){11,18}(?![\w]|[.-]\d)")
-CARD_CONTEXT = re.compile(r"\b(?:card|visa|mastercard|amex|cc|credit|debit|pan|payment)\b", re.I)
+CARD_CONTEXT = re.compile(
+    r"\b(?:card|visa|mastercard|amex|cc|credit|debit|pan|payment|pay|paid|charged?|billing|refund)\b", re.I
+)
 SSN = re.compile(r"(?<![\w.-])(\d{3})-(\d{2})-(\d{4})(?![\w-]|\.\d)")
 SSN_LOOSE = re.compile(r"(?<![\w.-])(\d{3})[ .\u00a0]?(\d{2})[ .\u00a0]?(\d{4})(?![\w-]|\.\d)")
 SSN_CONTEXT = re.compile(r"\b(?:ssn|social security|soc\.? sec)\b", re.I)

@@ -41,19 +41,22 @@ class _Scan:
     clusters: tuple[tuple[int, int], ...]
     ibans: tuple[int, ...]
     fiscals: tuple[int, ...]
+    codes: tuple[int, ...]
 
     @classmethod
     def of(cls, text: str) -> _Scan:
         clusters: list[tuple[int, int]] = []
-        ibans, fiscals = [], []
+        ibans, fiscals, codes = [], [], []
         for match in kinds.DIGITS.finditer(text):
             if match.lastgroup == "cluster":
                 clusters.append(match.span())
             elif match.lastgroup == "iban":
                 ibans.append(match.start() - 2)
-            else:
+            elif match.lastgroup == "fiscal":
                 fiscals.append(match.start() - 6)
-        return cls(text, _lower(text), tuple(clusters), tuple(ibans), tuple(fiscals))
+            else:
+                codes.append(match.start())
+        return cls(text, _lower(text), tuple(clusters), tuple(ibans), tuple(fiscals), tuple(codes))
 
     def before(self, start: int, reach: int = _REACH) -> str:
         return self.text[max(0, start - reach) : start]
@@ -229,7 +232,10 @@ def _macs(scan: _Scan) -> Iterator[tuple[int, int]]:
 
 def _ips(scan: _Scan) -> Iterator[tuple[int, int]]:
     for match in scan.in_clusters(kinds.IPV4):
-        if checks.is_public_ip(match.group()) and not kinds.NOT_AN_IP.search(scan.before(match.start(), 24)):
+        before = scan.before(match.start())
+        if not checks.is_public_ip(match.group()) or kinds.NOT_AN_IP.search(before[-24:]):
+            continue
+        if not checks.is_version(match.group()) or kinds.IP_CONTEXT.search(before):
             yield match.span()
     if scan.text.count(":") >= 2:
         for start, end in _windows(scan.text, kinds.IPV6_ANCHOR, 44, 44):
@@ -288,15 +294,17 @@ def _phones(scan: _Scan) -> Iterator[tuple[int, int]]:
             yield match.span()
     for match in scan.in_clusters(kinds.PHONE_ANY):
         number, before = match.group(), scan.before(match.start())
-        if kinds.DATE_LIKE.match(number) or kinds.PLAIN_NUMBER.match(number) or kinds.IPV4.fullmatch(number):
+        if kinds.DATE_LIKE.match(number) or kinds.PLAIN_NUMBER.match(number) or kinds.IPV4.match(text, match.start()):
             continue
+        if number.isdigit() and len(number) < 10:
+            before = before.rsplit("\n", 1)[-1][-24:]
         named = kinds.PHONE_BEFORE.search(before) or kinds.PHONE_AFTER.match(text, match.end())
         if named and not kinds.NOT_A_PHONE.search(before[-24:]):
             yield match.span()
 
 
 def _addresses(scan: _Scan) -> Iterator[tuple[int, int]]:
-    return find_addresses(scan.text)
+    return find_addresses(scan.text, scan.codes)
 
 
 def _secrets(scan: _Scan) -> Iterator[tuple[int, int]]:

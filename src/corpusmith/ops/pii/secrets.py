@@ -38,8 +38,8 @@ _NAME = re.compile(
     re.I,
 )
 _VALUE = r"[>]?\s{0,3}[\"'`]?([A-Za-z0-9_+/=.!@#$%^&*~-]{12,200})"
-_ASSIGNED = re.compile(rf"[:=]{_VALUE}")
-_SPOKEN = re.compile(rf" is{_VALUE}")
+_ASSIGNED = re.compile(rf"[:=](?={_VALUE})")
+_SPOKEN = re.compile(rf" is(?={_VALUE})")
 _WORDS = ("key", "secret", "token", "passw", "pwd", "credential")
 _REACH = 48
 
