@@ -53,7 +53,9 @@ _ONE_SHARE = (
     r"(?: (?:sets?|splits?|data|rows))?)"
 )
 _NO_SPLIT = rf"\b(?:{DONT} split(?:ting)?(?: it| them| anything)?|no splits?|(?:a )?single split|unsplit)\b"
-_NAMED_SETS = rf"\b(?:(?:into|in|with) )?(?:an? )?(?P<labels>{_LABELS}|{_LABEL}) (?:splits?|sets?)\b"
+_NAMED_SETS = (
+    rf"\b(?:(?:into|in|with) )?(?:an? )?(?P<labels>{_LABELS}|{_LABEL}) (?:splits?|sets?)\b(?! (?:leak|overlap|contam))"
+)
 
 
 def read_size(scan: Scan, draft: Draft) -> None:

@@ -18,7 +18,8 @@ _STRATIFIED = rf"\bstratif(?:y|ied|ying)(?: (?:it|them|sample|sampling|the sampl
 _EVEN = (
     r"\b(?:balanc(?:ed|e|ing)\b|even(?:ly)? (?:out|distributed|spread)|(?P<bare>under-?sampl\w+"
     r"|over-?sampl\w+|down-?sampl\w+|up-?sampl\w+))"
-    r"(?: (?:the|all|minority|majority|rare|it|them|out))*(?: (?P<noun>categor(?:y|ies)|class(?:es)?"
+    r"(?: (?:the|all|minority|majority|rare|it|them|out|dataset|corpus|data|sample))*"
+    r"(?: (?P<noun>categor(?:y|ies)|class(?:es)?"
     r"|labels?|topics?|sources?|groups?))?"
     rf"(?: {_BY})?"
 )

@@ -21,7 +21,7 @@ _STRICT = r"(?:aggressive(?:ly)?|strict(?:ly)?|thorough(?:ly)?|hard)"
 _SIMILARITY = (
     r"(?:\b(?:with (?:a )?)?(?:jaccard|similarity|threshold)(?: (?:of|threshold|similarity))*"
     r"(?: (?:at|of|is|above|over|at least))? ?"
-    rf"(?:[=:>]|>=)? ?(?P<a>{NUMBER}%?)"
+    rf"(?:[=:>]|>=)? ?(?P<a>{NUMBER}%?)|\b{_DEDUP} at (?P<d>[01]\.\d+)\b"
     rf"|\b(?:at|with|from|of|above|over|{LOWER}) (?:a )?(?P<b>{NUMBER}%?) (?:jaccard )?(?:similarity|jaccard|overlap)"
     rf"|\b(?:that are |which are |being )?(?:{LOWER}|{ABOVE}) (?P<c>{NUMBER}%) (?:similar|alike|identical|the same))"
 )
@@ -53,7 +53,7 @@ def read_copies(scan: Scan, draft: Draft) -> None:
         rf"\b{_COPIES} {REMOVE}\b",
         r"\b(?:duplicate|dupe|copy)[- ](?:free|removal)\b",
         r"\bnear[- ]duplicate(?: removal)?s?\b",
-        r"\bunique (?=(?:\w+ ){0,2}(?:rows|documents|texts|articles|examples)\b)",
+        r"\bunique\b",
     ):
         for match in scan.find(pattern):
             draft.claim("dedup", "both", match.start(), scan.take(match))
@@ -85,7 +85,7 @@ def _left_alone(scan: Scan, draft: Draft) -> None:
 
 def _similarity(scan: Scan, draft: Draft) -> None:
     for match in scan.find(_SIMILARITY):
-        text = match.group("a") or match.group("b") or match.group("c")
+        text = match.group("a") or match.group("b") or match.group("c") or match.group("d")
         value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
         at, words = match.start(), scan.take(match)
         if not 0 < value <= 1:

@@ -48,8 +48,8 @@ _OTHERS = (
     r"(?: (?:rows|documents|articles|texts|ones))?(?: out| away)?\b"
 )
 _NOT = (
-    rf"\b(?:not|no|without|except|excluding|but not) (?:in )?(?:any )?(?P<lang>{_NAME})\b(?: (?:rows"
-    r"|documents|articles|texts))?"
+    rf"\b(?:not|no|without|except|excluding|but not|{REMOVE}) (?:(?:in|any|the|all) )*(?P<lang>{_NAME})\b"
+    r"(?: (?:rows|documents|articles|texts|ones|posts))?"
 )
 _ALL = (
     r"\b(?:keep )?(?:(?:all|any|every|whatever|the original) languages?|multi-?lingual"

@@ -50,7 +50,7 @@ def leftovers(scan: Scan) -> list[Leftover]:
         tokens = [token for token in tokens if re.search(r"\w", token[0])]
         if all(word in _FUNCTION or word in _FILLER for word, _, _ in tokens):
             continue
-        while tokens[0][0] in _FUNCTION and not _negates(tokens):
+        while tokens[0][0] in _FUNCTION and not _carries(tokens):
             tokens = tokens[1:]
         while tokens[-1][0] in _FUNCTION:
             tokens = tokens[:-1]
@@ -59,9 +59,12 @@ def leftovers(scan: Scan) -> list[Leftover]:
     return out
 
 
-def _negates(tokens: list[tuple[str, int, int]]) -> bool:
-    """A leading negation carries the meaning of what follows and stays."""
-    return tokens[0][0] in ("no", "not", "don't", "without") and len(tokens) > 1
+def _carries(tokens: list[tuple[str, int, int]]) -> bool:
+    """A leading negation or bound carries the meaning of what follows and stays."""
+    first, second = tokens[0][0], tokens[1][0] if len(tokens) > 1 else ""
+    return (first in ("no", "not", "don't", "without", "except") and bool(second)) or (
+        first == "at" and second in ("most", "least")
+    )
 
 
 def content_words(phrase: str) -> int:

@@ -17,7 +17,7 @@ _TIME = (
 _MONEY = (
     rf"(?:\b{_BEFORE}(?:(?:{UPPER}|within|for|on) )*)(?:\$ ?(?P<a>{NUMBER})|(?P<b>{NUMBER}) ?(?:dollars?"
     r"|usd|bucks))(?: (?:of budget|budget|in total|total))?"
-    rf"|\bbudget (?:of|:|is) ?\$ ?(?P<c>{NUMBER})"
+    rf"|\bbudget(?: of|:| is)? ?\$ ?(?P<c>{NUMBER})"
 )
 _MODEL_TOKENS = rf"\b{_BEFORE}(?:{UPPER} )?(?P<value>{NUMBER}) (?:llm|model|gpt|chat|api|prompt)[- ]tokens\b"
 _TURNS = rf"\b{_BEFORE}(?:(?:{UPPER}|within|in) )(?P<value>{NUMBER}) (?:steps|turns|iterations|rounds|decisions)\b"

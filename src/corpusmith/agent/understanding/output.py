@@ -24,7 +24,7 @@ _TRAIL = r"(?:(?:[ -](?:files?|formats?|datasets? ?dict|datasetdict|datasets?|ou
 _TEMPLATES = {
     "alpaca": r"alpaca(?:[- ]style)?",
     "sharegpt": r"share ?-?gpt(?:[- ]style)?",
-    "messages": r"(?:chat ?ml|(?:(?:openai|chat)[- ])?messages|chat (?=format|template))",
+    "messages": r"(?:chat ?ml|(?:(?:openai|chat)[- ])?messages|chat (?=format|template|dataset|data|examples))",
     "preference": r"(?:dpo|preference(?= (?:pairs?|data|dataset|examples?|format|rows))|chosen/rejected)",
     "text": r"plain[- ]text",
 }
@@ -33,6 +33,9 @@ _WINDOWS = (
     r"\b(?:(?:in|as|into|to) )?(?:causal |fixed |packed |context |training )*(?:windows|chunks|blocks|sequences) of "
     rf"(?P<a>{NUMBER}) tokens\b|\b(?:(?:in|as|into|to) )?(?P<b>{NUMBER})[- ]token (?:causal )?(?:windows"
     r"|chunks|blocks|sequences)\b"
+    r"|\b(?:(?:with|in|a|an|of|and) )*(?:max(?:imum)? )?(?:context |causal )?"
+    r"(?:window|sequence|context|block|chunk)s?[ -]?"
+    rf"(?:size|length)(?: of| =|=|:)? ?(?P<c>{NUMBER})(?: tokens)?\b"
 )
 _INSTRUCTION = (
     r"(?:instruction(?:[- ](?:tuning|following|response|answer))?|instruct|question(?:s)? ?(?:/|-|and|&) ?answers?"
@@ -74,7 +77,7 @@ def read_files(scan: Scan, draft: Draft) -> None:
 def read_windows(scan: Scan, draft: Draft) -> None:
     """Causal windows of N tokens; before sizes are read, for N is none."""
     for match in scan.find(_WINDOWS):
-        tokens = round(float(match.group("a") or match.group("b")))
+        tokens = round(float(match.group("a") or match.group("b") or match.group("c")))
         at, words = match.start(), scan.take(match)
         if tokens < 8:
             raise RequestError(f"'{words}' is impossible: a window has at least 8 tokens", hint=EXAMPLE, tokens=tokens)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from corpusmith.agent.understanding.draft import EXAMPLE, Draft
+from corpusmith.agent.understanding.draft import EXAMPLE, Draft, share
 from corpusmith.agent.understanding.scan import Scan
-from corpusmith.agent.understanding.words import FIELD, LOWER, NUMBER, REMOVE, ROW_NOUN, UPPER
+from corpusmith.agent.understanding.words import FIELD, LOWER, NUMBER, PERCENT, REMOVE, ROW_NOUN, UPPER
 from corpusmith.core.brief import LengthRange, NumberRange
 from corpusmith.core.errors import RequestError
 
@@ -16,6 +16,10 @@ _SHAPE = r"(?:(?:with |of |having |that have |whose length is |long |and |or )*)
 _PAIR = rf"\b(?:between |from )?(?P<low>{NUMBER})(?: and | to |-| ?- ?){_SHAPE}(?P<high>{NUMBER}) {_UNIT}{_EACH}?"
 _COMPARED = (
     rf"\b(?P<what>shorter|longer|fewer|less|more|under|over|below|above)(?: than)? (?P<value>{NUMBER}) {_UNIT}{_EACH}?"
+)
+_SHARE_OUTSIDE = (
+    rf"\b{UPPER} (?P<share>{PERCENT})(?: of (?:the )?{ROW_NOUN})?(?: (?:may|can|should|must|be|are|is|being))*"
+    rf" (?P<what>shorter|longer) than (?P<value>{NUMBER}) {_UNIT}{_EACH}?"
 )
 _LEAST = rf"(?P<low>{LOWER}) (?P<value>{NUMBER}) {_UNIT}{_EACH}?"
 _MOST = rf"(?P<high>{UPPER}) (?P<value>{NUMBER}) {_UNIT}(?P<each>{_EACH})?"
@@ -49,6 +53,16 @@ def read_lengths(scan: Scan, draft: Draft) -> None:
         words = scan.take(match)
         draft.claim(f"length.{unit}.low", low, at, words)
         draft.claim(f"length.{unit}.high", high, at, words)
+    for match in scan.find(_SHARE_OUTSIDE, negated=True):
+        at, unit, side = (
+            match.start(),
+            _unit(match.group("unit")),
+            "low" if match.group("what") == "shorter" else "high",
+        )
+        target, value = share(match.group("share")), round(float(match.group("value")))
+        words = scan.take(match)
+        draft.gate(scan, "short_rate" if side == "low" else "long_rate", "<=", target, at, words)
+        draft.claim(f"length.{unit}.{side}", value, at, words)
     for match in scan.find(_COMPARED, negated=True):
         before = scan.before_in_clause(match.start())
         if match.group("what") not in ("shorter", "longer") and not re.search(

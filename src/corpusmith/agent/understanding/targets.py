@@ -69,7 +69,9 @@ _REPAIRED = {
 _ANY = "|".join(pattern for _, pattern in _SUBJECTS)
 MUST_NOT = (
     r"(?:must not|mustn't|should not|shouldn't|may not|can't|cannot|do not|don't|does not|doesn't|never|not|without)"
-    r" (?:contain|include|have|hold|keep|leave|allow|containing|including|keeping|leaving)(?: (?:any|the|all))?"
+    r" (?:contain|include|have|hold|keep|leave|allow|want|containing|including|keeping|leaving)"
+    r"(?: (?:any|the|all))?"
+    r"(?: (?:rows|documents|texts|articles) (?:with|that (?:have|hold|contain)|containing))?(?: any)?"
 )
 _ZERO = (
     rf"\b(?:no|zero|0%?|without(?: any)?|free of|not any|{MUST_NOT}) (?P<list>(?:{_ANY})\b(?! (?:removal|detection"
@@ -99,6 +101,7 @@ _FLOORS: tuple[tuple[str, bool, str], ...] = (
     (rf"\b{_KEEP} (?:{LOWER}) (?P<share>{PERCENT}){_SOURCE}", False, "source"),
     (rf"\b(?:{DONT} {_LOSE} {ABOVE}|{_LOSE} {UPPER}) (?P<share>{PERCENT}){_WHOLE}", True, "all"),
     (rf"\b(?:{_KEEP} {LOWER}|retention{_BE} {LOWER}) (?P<share>{PERCENT}){_WHOLE}", False, "all"),
+    (rf"\b{LOWER} (?P<share>{PERCENT}) retention\b", False, "all"),
 )
 
 
