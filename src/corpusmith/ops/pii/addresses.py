@@ -70,9 +70,12 @@ _YEAR_BEFORE = re.compile(
 )
 
 
-def find_addresses(text: str, codes: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Spans of postal addresses in `text`; `codes` are places in it where a postal code may stand."""
-    for match in _STREET.finditer(text):
+def find_addresses(text: str, houses: Iterable[int], codes: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Spans of postal addresses in `text`; `houses` and `codes` are places where a house number or code may stand."""
+    for house in houses:
+        match = _STREET.match(text, house)
+        if match is None:
+            continue
         end = _tail(text, match.end())
         if _plausible(text, match, end):
             flat = _FLAT.search(text, max(0, match.start() - 16), match.start())
@@ -87,10 +90,12 @@ def find_addresses(text: str, codes: Iterable[int]) -> Iterator[tuple[int, int]]
     if "PO " in text:
         yield from (match.span() for match in _SHIP.finditer(text))
     if "ox " in text or "OX " in text:
-        for match in _BOX.finditer(text):
-            military = _MILITARY.match(text, match.end())
-            if match.group().upper().startswith("P") or military:
-                yield match.start(), military.end() if military else _tail(text, match.end())
+        for box in _BOX.finditer(text):
+            military = _MILITARY.match(text, box.end())
+            if military:
+                yield box.start(), military.end()
+            elif box.group()[:2].upper() in ("PO", "P.", "P "):
+                yield box.start(), _tail(text, box.end())
 
 
 def _tail(text: str, end: int) -> int:

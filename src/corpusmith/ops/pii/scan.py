@@ -42,21 +42,28 @@ class _Scan:
     ibans: tuple[int, ...]
     fiscals: tuple[int, ...]
     codes: tuple[int, ...]
+    houses: tuple[int, ...]
 
     @classmethod
     def of(cls, text: str) -> _Scan:
         clusters: list[tuple[int, int]] = []
-        ibans, fiscals, codes = [], [], []
+        found: dict[str | None, list[int]] = {"iban": [], "fiscal": [], "zip": [], "postcode": [], "house": []}
         for match in kinds.DIGITS.finditer(text):
             if match.lastgroup == "cluster":
                 clusters.append(match.span())
-            elif match.lastgroup == "iban":
-                ibans.append(match.start() - 2)
-            elif match.lastgroup == "fiscal":
-                fiscals.append(match.start() - 6)
+                if text[match.end() : match.end() + 1] == " ":
+                    found["house"].append(_last_number(text, *match.span()))
             else:
-                codes.append(match.start())
-        return cls(text, _lower(text), tuple(clusters), tuple(ibans), tuple(fiscals), tuple(codes))
+                found[match.lastgroup].append(match.start())
+        return cls(
+            text,
+            _lower(text),
+            tuple(clusters),
+            ibans=tuple(place - 2 for place in found["iban"]),
+            fiscals=tuple(place - 6 for place in found["fiscal"]),
+            codes=(*found["zip"], *found["postcode"]),
+            houses=tuple(found["house"]),
+        )
 
     def before(self, start: int, reach: int = _REACH) -> str:
         return self.text[max(0, start - reach) : start]
@@ -106,6 +113,13 @@ def find(text: str, names: Sequence[str] = ()) -> list[Span]:
     scan = _Scan.of(text)
     proposals = [(start, end, name) for name, finder in _FINDERS.items() for start, end in finder(scan)]
     return [span for span in _settle(text, proposals) if span.kind in wanted] if proposals else []
+
+
+def _last_number(text: str, start: int, end: int) -> int:
+    """Where the last run of digits of a cluster begins."""
+    while end > start and text[end - 1].isdigit():
+        end -= 1
+    return end
 
 
 def _lower(text: str) -> str:
@@ -218,9 +232,14 @@ def _ssns(scan: _Scan) -> Iterator[tuple[int, int]]:
 
 
 def _crypto(scan: _Scan) -> Iterator[tuple[int, int]]:
-    for match in kinds.CRYPTO.finditer(scan.text):
-        if checks.is_crypto_address(match.group()):
-            yield match.span()
+    text = scan.text
+    patterns = [kinds.BASE58]
+    patterns += [kinds.HEX_WALLET] if "0x" in text else []
+    patterns += [kinds.BECH32] if "bc1" in scan.lower or "ltc1" in scan.lower else []
+    for pattern in patterns:
+        for match in pattern.finditer(text):
+            if checks.is_crypto_address(match.group()):
+                yield match.span()
 
 
 def _macs(scan: _Scan) -> Iterator[tuple[int, int]]:
@@ -258,7 +277,7 @@ def _windows(text: str, anchor: re.Pattern[str], left: int, right: int) -> Itera
 
 
 def _births(scan: _Scan) -> Iterator[tuple[int, int]]:
-    if "born" in scan.lower or "birth" in scan.lower or "dob" in scan.lower or "d.o.b" in scan.lower:
+    if "born" in scan.lower or "birth" in scan.lower or "dob" in scan.lower or "o.b" in scan.lower:
         for word in kinds.BIRTH_CONTEXT.finditer(scan.text):
             match = kinds.BIRTH_DATE.search(scan.text, word.end(), min(len(scan.text), word.end() + 56))
             if match and not re.search(r"[.!?]\s+[A-Z]|\n\s*\n", scan.text[word.end() : match.start()]):
@@ -304,7 +323,7 @@ def _phones(scan: _Scan) -> Iterator[tuple[int, int]]:
 
 
 def _addresses(scan: _Scan) -> Iterator[tuple[int, int]]:
-    return find_addresses(scan.text, scan.codes)
+    return find_addresses(scan.text, scan.houses, scan.codes)
 
 
 def _secrets(scan: _Scan) -> Iterator[tuple[int, int]]:
