@@ -21,6 +21,8 @@ SEQUENCE_LENGTHS = (128, 256, 512, 1024, 2048)
 LISTED = 50
 MAX_TOKEN_CHARS = 64
 """Longer tokens are listed cut."""
+SETTLE_TOKENS = 100_000
+"""Fewer waiting tokens are never worth a merge."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class TokenTable:
         hashes: uint64, u.
         counts: int64, u.
         texts: large_string, u.
-        pending: Tables not merged in yet; they are once they hold as many tokens as this one.
+        pending: Tables that follow it and are not merged in yet, with nothing pending of their own.
     """
 
     hashes: npt.NDArray[np.uint64]
@@ -79,9 +81,9 @@ class TokenCounts:
         """Both; amortised, so that a long fold does not sort everything at every step."""
         if not left.hashes.size:
             return right
-        merged = TokenTable(left.hashes, left.counts, left.texts, (*left.pending, right))
+        merged = TokenTable(left.hashes, left.counts, left.texts, (*left.pending, right.settled()))
         waiting = sum(table.hashes.size for table in merged.pending)
-        return merged.settled() if waiting > max(100_000, left.hashes.size) or right.pending else merged
+        return merged.settled() if waiting > max(SETTLE_TOKENS, left.hashes.size) else merged
 
 
 def token_statistics(table: TokenTable, lengths: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Texts that were cut off in the middle.
 
 Told from the end alone, and only where the rest is prose: its lines end as sentences do, or its last paragraph holds
-two whole sentences before its end. Lists, tables, code, headings, signatures and captions end without a mark and are whole.
-Then one of these must hold of the end: a function word or a comma that wants more (certain), a teaser such as "[…]" or
-"Read more…" (certain), or a last paragraph of some length that ends in a word without a mark (likely).
+two whole sentences before its end. Lists, tables, code, headings, signatures and captions end without a mark and are
+whole. Then one of these must hold of the end: a function word or a comma that wants more (certain), a teaser such as
+"[…]" or "Read more…" (certain), or a last line or paragraph of some length that ends in a word without a mark (likely).
 """
 
 from __future__ import annotations
