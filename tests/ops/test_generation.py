@@ -191,3 +191,23 @@ def test_any_text_is_survived_and_answers_are_spans(text: str, kind: str) -> Non
         assert 60 <= len(answer) <= 2000
         assert pair.instruction.strip()
         assert (pair.rejected is None) == (kind == "instruction")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A" + "-a" * 20_000 + " is",
+        "# a" + " " * 50_000 + "b",
+        "- " * 30_000 + "x",
+        "[" * 30_000,
+        "## T\n\n" + "Short one.\n\n" * 8_000,
+        'def f(x):\n    """\n' * 5_000,
+        "A " * 40_000 + "is a",
+        "." + "*" * 30_000 + "\n",
+        "What is " * 10_000,
+    ],
+    ids=range(9),
+)
+def test_hostile_text_does_not_hang(text: str) -> None:
+    assert len(FindPairs(0, most=5).pairs("r", text, "[" * 5000)) <= 5

@@ -179,7 +179,9 @@ def test_windows_are_derived_rows_and_whole_documents_go_to_one_split(make_datas
     assert result.dropped["no_window"] == 2
     lines = out.ledger().to_pylist()
     dropped = {line["row_id"] for line in lines if line["rule"] == "no_window"}
-    assert set(seen) | dropped == set(text)
+    used = {line["row_id"]: line["value"] for line in lines if line["rule"] == "format.windows"}
+    assert used == Counter(row["parent_id"] for row in table)
+    assert set(used) | dropped == set(text)
     assert {line["row_id"] for line in lines if line["action"] == "derive"} == {row["row_id"] for row in table}
     tails = [line for line in lines if line["rule"] == "short_tail"]
     assert all(line["value"] < line["threshold"] == 4 for line in tails)

@@ -40,7 +40,7 @@ _TEASER = re.compile(
     r"(?:so,? |but |and |now,? )?(?:are|do|did|have|would|can|could|will) (?:you|we|i)\b", re.IGNORECASE
 )
 _DEFINITION = re.compile(
-    r"(?:(?:An?|The) )?((?:[*_`]{0,3})[A-Z][^\s,.:;!?()]*(?:[ -][^\s,.:;!?()]+){0,5}?(?: \([^()\n]{1,30}\))?)"
+    r"(?:(?:An?|The) )?((?:[*_`]{0,3})[A-Z][^\s,.:;!?()]{0,40}(?: [^\s,.:;!?()]{1,40}){0,5}?(?: \([^()\n]{1,30}\))?)"
     r" (is|are)(?: essentially| basically| simply| also)? (?:an?|the|one of|used|responsible|defined as)\s"
 )
 _NO_TERM = re.compile(
@@ -163,7 +163,8 @@ def _run(text: str, blocks: Sequence[Block], limits: Limits) -> tuple[int, int] 
     if start is None:
         return None
     begin = blocks[start].begin
-    for block in reversed(blocks[start:]):
+    near = [block for block in blocks[start:] if block.end - begin <= limits.most]
+    for block in reversed(near):
         span = text[begin : block.end]
         if _worth(span, limits) and reads_whole(span, block.kind):
             return begin, block.end
@@ -261,7 +262,7 @@ def _lists(text: str, blocks: Sequence[Block], limits: Limits) -> Iterator[Candi
 def _functions(text: str, blocks: Sequence[Block], limits: Limits) -> Iterator[Candidate]:  # noqa: ARG001 - one signature
     """Python functions with a docstring: the signature asks, the docstring answers."""
     for found in _PYTHON.finditer(text):
-        stop = text.find(found[2], found.end())
+        stop = text.find(found[2], found.end(), found.end() + limits.most + 3)
         if stop < 0:
             continue
         span = text[found.end() : stop].rstrip()

@@ -24,6 +24,7 @@ _FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _NUMBERING = re.compile(r"(?:#?\d{1,3}(?:\.\d{1,3})*[.):]?|[IVX]{1,4}\.|[A-H][.)])\s+(?=\S)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_LONGEST = 300  # characters of a line that may be a heading or a rule
 _MARKUP = re.compile(r"[*_`]{1,3}")
 
 
@@ -57,7 +58,7 @@ class _Line:
 
 def clean_title(raw: str) -> str:
     """A heading without markup, links, numbering and decoration, on one line; "" when no letter is left."""
-    text = _MARKUP.sub("", _LINK.sub(r"\1", _ESCAPE.sub(r"\1", raw)))
+    text = _MARKUP.sub("", _LINK.sub(r"\1", _ESCAPE.sub(r"\1", raw[:400])))
     text = " ".join(text.split())
     text = re.sub(r"^[^\w\"'“‘(]+", "", text)
     text = _NUMBERING.sub("", text, count=1) if _NUMBERING.match(text) else text
@@ -89,7 +90,7 @@ def _blocks(lines: list[_Line]) -> Iterator[Block]:
         if heading is not None:
             block, at = heading
             yield block
-        elif _RULE.match(line.text):
+        elif _breaks(line.text):
             at += 1
         elif _FENCE.match(line.text):
             stop = _fence_end(lines, at)
@@ -106,6 +107,8 @@ def _blocks(lines: list[_Line]) -> Iterator[Block]:
 def _heading(lines: list[_Line], at: int) -> tuple[Block, int] | None:
     """The heading that starts at line `at` and the line after it, or None."""
     line = lines[at]
+    if len(line.text) > _LONGEST:
+        return None
     if atx := _ATX.match(line.text):
         return Block("heading", line.begin, line.end, clean_title(atx[2]), len(atx[1])), at + 1
     alone = at == 0 or lines[at - 1].blank or _UNDERLINE.match(lines[at - 1].text) is not None
@@ -123,6 +126,11 @@ def _heading(lines: list[_Line], at: int) -> tuple[Block, int] | None:
     return None
 
 
+def _breaks(text: str) -> bool:
+    """Whether a line is a rule or a heading by its own marks."""
+    return len(text) <= _LONGEST and (_RULE.match(text) or _ATX.match(text)) is not None
+
+
 def _fence_end(lines: list[_Line], at: int) -> int:
     fence = _FENCE.match(lines[at].text)
     mark = fence[1] if fence else "```"
@@ -136,7 +144,7 @@ def _paragraph_end(lines: list[_Line], at: int) -> int:
     stop = at + 1
     while stop < len(lines) and not lines[stop].blank:
         text = lines[stop].text
-        if _ATX.match(text) or _FENCE.match(text) or _ITEM.match(text) or _RULE.match(text):
+        if _breaks(text) or _FENCE.match(text) or _ITEM.match(text):
             break
         stop += 1
     return stop
@@ -151,7 +159,7 @@ def _list_end(lines: list[_Line], at: int) -> int:
             stop += 1
             continue
         after_blank = lines[stop - 1].blank
-        if _RULE.match(text) or _ATX.match(text) or (_FENCE.match(text) and not text.startswith(" ")):
+        if _breaks(text) or (_FENCE.match(text) and not text.startswith(" ")):
             break
         if after_blank and not _ITEM.match(text) and not text.startswith(("  ", "\t")):
             break

@@ -7,6 +7,7 @@ for the shuffle; never the whole text.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +217,7 @@ def _spread(ctx: StepContext, plan: _Plan, windows: fmt.Windows | None, shuffle:
         if windows is not None:
             cut = fmt.windowed(rows, windows)
             rows, into = cut.table, into[cut.parent]
-            lines += [_short_tails(cut.short, windows.least), _derived(rows)]
+            lines += [_short_tails(cut.short, windows.least), _derived(rows), _cut_up(rows)]
             rules += [fmt.SHORT_TAIL] * len(cut.short)
         ctx.writer.ledger(pa.concat_tables(lines))
         for rule in rules:
@@ -230,6 +231,12 @@ def _spread(ctx: StepContext, plan: _Plan, windows: fmt.Windows | None, shuffle:
 
 def _short_tails(short: list[tuple[str, int]], least: int) -> pa.Table:
     return ledger_lines([name for name, _ in short], "drop", fmt.SHORT_TAIL, [n for _, n in short], float(least))
+
+
+def _cut_up(table: pa.Table) -> pa.Table:
+    """What became of the documents that windows were made of."""
+    made = Counter(table.column(PARENT_ID).to_pylist())
+    return ledger_lines(list(made), "mark", "format.windows", [float(n) for n in made.values()])
 
 
 def _derived(table: pa.Table) -> pa.Table:
