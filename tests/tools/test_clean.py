@@ -16,7 +16,10 @@ PROSE = (
 )
 ROWS: list[dict[str, Any]] = [
     {"text": PROSE, "meta": json.dumps({"price": 3})},
-    {"text": "<p>It was the cafÃ©â€™s rÃ©sumÃ© that they had read &amp; put away again.</p>", "meta": json.dumps({"price": 5})},
+    {
+        "text": "<p>It was the cafÃ©â€™s rÃ©sumÃ© that they had read &amp; put away again.</p>",
+        "meta": json.dumps({"price": 5}),
+    },
     {"text": "Write to m.okafor@fastmail.com today.", "meta": json.dumps({"price": 7, "by": "r.lund@fastmail.com"})},
     {"text": "  \n ", "meta": json.dumps({"price": 1})},
     {"text": "Das ist ein deutscher Satz, der nur auf Deutsch zu lesen ist und sonst nirgends.", "meta": "{}"},
@@ -33,7 +36,11 @@ def test_repairs_and_filters_run_in_order_and_are_counted(make_dataset: Any, cal
         unicode=True, html=True, whitespace=True, pii=True, languages=("en",), drop_empty=True, drop_damaged=True
     )
     result, out = call_tool(TOOL, params, {"data": make_dataset(ROWS)})
-    assert texts(out) == [PROSE, "It was the café’s résumé that they had read & put away again.", "Write to [EMAIL] today."]
+    assert texts(out) == [
+        PROSE,
+        "It was the café’s résumé that they had read & put away again.",
+        "Write to [EMAIL] today.",
+    ]
     assert (result.rows_in, result.rows_out) == (6, 3)
     assert result.dropped == {"empty": 1, "encoding_damage": 1, "language": 1}
     assert result.changed["pii.email"] == 1

@@ -111,12 +111,15 @@ PLACEHOLDER = re.compile(r"\[(?:" + "|".join(KINDS) + r")\]")
 DIGITS = re.compile(
     r"\d(?:(?<=[A-Za-z]{2}\d)(?=\d[ \u00a0-]?[A-Za-z0-9]{4}[ \u00a0-]?[A-Za-z0-9]{4})(?<![A-Za-z0-9]...)(?P<iban>)"
     r"|(?<=[A-Z]{6}\d)(?=\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z])(?P<fiscal>)"
-    r"|(?<=[A-Z]{2} \d)(?=\d{4}(?!\d))(?P<zip>)|(?<=[A-Z\d ]\d)(?=[A-Z]{2}(?!\w))(?P<postcode>)"
+    r"|(?<=[A-Z]{2} \d)(?=\d{4}(?!\d))(?P<zip>)"
+    r"|(?<=[A-Z\d ]\d)(?=[A-Z]{2}(?!\w))(?P<postcode>)"
     r"|(?<![\w.,/$€£#-].)(?=\d{0,4}[A-Za-z]?(?:[-/]\d{1,5})?,? (?:[A-Z]|\d{1,3}(?:st|nd|rd|th)\b))(?P<house>)"
-    r"|(?P<cluster>[\d .()\-/\u00a0]{4,}\d))"
+    r"|(?P<cluster>[\d .()\-/\u00a0]{4,}\d)"
+    r"|(?=[1-9A-HJ-NP-Za-km-z]{12})(?P<wallet>))"
 )
 """One pass over every digit: clusters of six or more characters, where alone numeric kinds are looked for, and places
-where an IBAN or an Italian fiscal code may begin (two and six characters earlier), a US or UK postal code stands, or a house number."""
+where an IBAN or an Italian fiscal code may begin (two and six characters earlier), or where a US or UK postal code, a
+house number or a digit of a wallet address stands."""
 
 EMAIL_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}$")
 EMAIL_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{1,23}")
@@ -150,7 +153,7 @@ CARD_CONTEXT = re.compile(
 SSN = re.compile(r"(?<![\w.-])(\d{3})-(\d{2})-(\d{4})(?![\w-]|\.\d)")
 SSN_LOOSE = re.compile(r"(?<![\w.-])(\d{3})[ .\u00a0]?(\d{2})[ .\u00a0]?(\d{4})(?![\w-]|\.\d)")
 SSN_CONTEXT = re.compile(r"\b(?:ssn|social security|soc\.? sec)\b", re.I)
-BASE58 = re.compile(r"[13LDTMA](?<![A-Za-z0-9].)[a-km-zA-HJ-NP-Z1-9]{25,34}(?![A-Za-z0-9])")
+BASE58 = re.compile(r"(?<![A-Za-z0-9])[13LDTMA][a-km-zA-HJ-NP-Z1-9]{25,34}(?![A-Za-z0-9])")
 HEX_WALLET = re.compile(r"0x(?<![A-Za-z0-9]..)[0-9a-fA-F]{40}(?![A-Za-z0-9])")
 BECH32 = re.compile(r"(?<![A-Za-z0-9])(?:bc1|ltc1|BC1|LTC1)[A-Za-z0-9]{20,80}(?![A-Za-z0-9])")
 PHONE_PLUS = re.compile(r"(?<![\w+])\+(?:\d[ .()\-/\u00a0]{0,3}){7,14}\d(?![\w])")

@@ -43,11 +43,19 @@ class _Scan:
     fiscals: tuple[int, ...]
     codes: tuple[int, ...]
     houses: tuple[int, ...]
+    wallets: tuple[int, ...]
 
     @classmethod
     def of(cls, text: str) -> _Scan:
         clusters: list[tuple[int, int]] = []
-        found: dict[str | None, list[int]] = {"iban": [], "fiscal": [], "zip": [], "postcode": [], "house": []}
+        found: dict[str | None, list[int]] = {
+            "iban": [],
+            "fiscal": [],
+            "zip": [],
+            "postcode": [],
+            "house": [],
+            "wallet": [],
+        }
         for match in kinds.DIGITS.finditer(text):
             if match.lastgroup == "cluster":
                 clusters.append(match.span())
@@ -63,6 +71,7 @@ class _Scan:
             fiscals=tuple(place - 6 for place in found["fiscal"]),
             codes=(*found["zip"], *found["postcode"]),
             houses=tuple(found["house"]),
+            wallets=tuple(found["wallet"]),
         )
 
     def before(self, start: int, reach: int = _REACH) -> str:
@@ -233,8 +242,16 @@ def _ssns(scan: _Scan) -> Iterator[tuple[int, int]]:
 
 def _crypto(scan: _Scan) -> Iterator[tuple[int, int]]:
     text = scan.text
-    patterns = [kinds.BASE58]
-    patterns += [kinds.HEX_WALLET] if "0x" in text else []
+    done = 0
+    for place in scan.wallets:
+        if place < done:
+            continue
+        match = kinds.BASE58.search(text, max(0, place - 23), min(len(text), place + 36))
+        if match:
+            done = match.end()
+            if checks.is_crypto_address(match.group()):
+                yield match.span()
+    patterns = [kinds.HEX_WALLET] if "0x" in text else []
     patterns += [kinds.BECH32] if "bc1" in scan.lower or "ltc1" in scan.lower else []
     for pattern in patterns:
         for match in pattern.finditer(text):
