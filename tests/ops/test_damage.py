@@ -71,6 +71,7 @@ def test_text_past_repair_stays_and_counts_as_damaged() -> None:
     [
         ("\x1b[1;31mred\x1b[0m", "red"),
         ("N\bNA\bAM\bME\bE", "NAME"),
+        ("_\bfi_\bile and a stray\b one", "fiile and a stray one"),
         ("one\x0ctwo", "one\ntwo"),
         ("a\x00b\x01c\x7f\ttab\n", "abc\ttab\n"),
     ],

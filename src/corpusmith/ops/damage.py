@@ -16,7 +16,7 @@ from ftfy.fixes import fix_c1_controls
 FFFD = "\ufffd"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_OVERSTRIKE = re.compile(r"[^\x08\n]\x08")
+_OVERSTRIKE = re.compile(r"([^\x08\n])\x08(?=\1)|_\x08(?=\S)|[^\x08\s]\x08(?=_)|\+\x08(?=o)")
 _QUOTE_BEFORE, _QUOTE_AFTER = "['\"`(‘“«\\[]", "['\"`)’”»\\]]"
 _RUN = f"(?<!{FFFD}){FFFD}+(?!{FFFD})"
 _UNSPOKEN_RUN = f"(?:(?<!{_QUOTE_BEFORE}){_RUN}|{_RUN}(?!{_QUOTE_AFTER}))"
@@ -89,16 +89,14 @@ def _decode_again(line: str) -> str:
 def strip_controls(text: str) -> tuple[str, int]:
     """`text` without control characters, terminal escapes and overstrikes, and how many went.
 
-    A form feed or vertical tab between two visible characters becomes a line feed.
+    An overstrike is how `man` prints bold (a letter twice) and underlined (with `_`); any other backspace just goes. A form feed or vertical tab between two visible characters becomes a line feed.
     """
     if not _CONTROL.search(text):
         return text, 0
     text, count = _ANSI.subn("", text)
-    while "\x08" in text:
+    if "\x08" in text:
         text, struck = _OVERSTRIKE.subn("", text)
         count += struck
-        if not struck:
-            break
     text, fed = _FEED_INSIDE.subn("\n", text)
     text, removed = _CONTROL.subn("", text)
     count += fed
