@@ -206,6 +206,15 @@ def test_what_does_not_fit_is_refused(make_dataset, call_tool) -> None:
         call_tool(TOOL, FormatParams(template="windows", window_tokens=8, window_stride=9), {"data": data})
 
 
+@pytest.mark.parametrize("files", ["parquet", "jsonl", "hf"])
+def test_a_split_that_cannot_be_filled_is_an_empty_file_and_a_note(make_dataset, call_tool, files: str) -> None:
+    result, out = call_tool(TOOL, FormatParams(files=files, splits=SPLIT), {"data": make_dataset(texts(1))})
+    assert result.splits == {"train": 1, "validation": 0, "test": 0}
+    assert len(result.notes) == 2
+    assert {path.name.split(".")[0] for path in out.file("export").iterdir()} >= {"train", "validation", "test"}
+    assert "too few groups" in (out.file("export") / "README.md").read_text()
+
+
 @pytest.mark.parametrize("template", ["text", "windows"])
 def test_data_without_rows_gives_empty_files(make_dataset, call_tool, template: str) -> None:
     data = make_dataset(make_dataset(texts(1)).table().slice(0, 0))

@@ -47,7 +47,7 @@ class FormatParams(ToolParams):
     system: str | None = Field(None, description="messages, sharegpt: system message that opens each conversation")
     group_near: bool = Field(True, description="keep near-duplicates in one split")
     group_jaccard: float = Field(0.5, gt=0, le=1, description="similarity from which rows stay together")
-    group_containment: float | None = Field(0.8, gt=0, le=1, description="share of a row found in another, likewise")
+    group_containment: float | None = Field(0.5, gt=0, le=1, description="share of a row found in another, likewise")
     group_by: str | None = Field(None, description="dotted path of a value whose rows stay together, e.g. author")
     name: str = Field("dataset", description="name on the dataset card")
     license: str = Field("unknown", description="licence id on the card, as the Hugging Face Hub names it")
