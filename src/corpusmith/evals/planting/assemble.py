@@ -15,6 +15,7 @@ FORUM = "forum.jsonl"
 _WITHOUT_BASE = frozenset(
     {"exact_copy", "near_copy", "distant_copy", "other_language", "empty", "garbage", "pii_copy", "leak"}
 )
+_WORDS_TO_CUT = 130  # so that what is left is not too short, which would be another damage
 _HOSTLESS = ("verbatim", "recased", "reflowed", "word_substituted", "with_answer")
 
 
@@ -91,11 +92,15 @@ class Assembly:
             "garbage": self._garbage,
         }
 
-    def _take(self) -> BaseRow:
+    def _take(self, words: int = 0) -> BaseRow:
+        """A base row that was not used yet, if possible one of at least `words` words."""
+        for place in range(len(self._fresh) - 1, -1, -1):
+            if len(self._fresh[place].text.split()) >= words:
+                return self._fresh.pop(place)
         return self._fresh.pop()
 
-    def _good(self, kind: str) -> Draft:
-        row = self._take()
+    def _good(self, kind: str, words: int = 0) -> Draft:
+        row = self._take(words)
         draft = Draft(row.text, kind, False, title=row.title)
         if kind == "clean":
             self.drafts.append(draft)
@@ -142,7 +147,7 @@ class Assembly:
         return draft
 
     def _truncated(self, number: int) -> Draft:
-        draft = self._good("truncated")
+        draft = self._good("truncated", words=_WORDS_TO_CUT)
         draft.edit, draft.removable = ("mid_sentence", "mid_word")[number % 2], True
         draft.text = breakage.cut_off(draft.text, draft.edit, self.rng)
         return draft

@@ -21,7 +21,8 @@ from corpusmith.evals.planting.prose import BaseRow, pack, without_near_duplicat
 _SKIPPED = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "__phello__"})
 _BLANK = re.compile(r"\n[ \t]*\n")
 _BULLET = re.compile(r"\n[ \t]*(?:[-*+o]|\d+[.)])[ \t]+")
-_MARKUP = re.compile(r":(?:\w+:)?\w+:`|[`*]")
+_MARKUP = re.compile(r":(?:\w+:)?\w+:`|[`*]|(?<=\w)\(\)")
+_QUOTED_NAME = re.compile(r"""(?<!\w)(["'])([\w.-]+)\1(?!\w)""")
 _TEXTS = ("texts", "../../../../examples/texts")
 
 
@@ -67,7 +68,12 @@ def _module_texts(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
 
 def _paragraphs(text: str) -> list[str]:
     pieces = [piece for block in _BLANK.split(text) for piece in _BULLET.split("\n" + block)]
-    return [_MARKUP.sub("", piece).strip() for piece in pieces]
+    return [_without_markup(piece) for piece in pieces]
+
+
+def _without_markup(text: str) -> str:
+    """Plain words for what the documentation marks as code: no roles, no back quotes, no `()` or quotes on a name."""
+    return _QUOTED_NAME.sub(r"\2", _MARKUP.sub("", text)).strip()
 
 
 def _comment_paragraphs(source: str) -> list[str]:
@@ -79,7 +85,7 @@ def _comment_paragraphs(source: str) -> list[str]:
             paragraphs[-1].append(words)
         elif paragraphs[-1]:
             paragraphs.append([])
-    return [_MARKUP.sub("", " ".join(lines)) for lines in paragraphs]
+    return [_without_markup(" ".join(lines)) for lines in paragraphs]
 
 
 def folder_rows(folder: Path) -> list[BaseRow]:

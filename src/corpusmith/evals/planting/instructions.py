@@ -37,6 +37,7 @@ class InstructionAssembly(Assembly):
         for draft in self.drafts:
             if draft.of is not None and draft.kind != "exact_copy":
                 draft.jaccard = round(jaccard(draft.text, draft.of.text), 4)
+        self.drafts = [draft for draft in self.drafts if _is_clear(draft)]
         return self.drafts
 
     def _makers(self) -> dict[str, Callable[[int], Draft | None]]:
@@ -91,3 +92,10 @@ class InstructionAssembly(Assembly):
         draft = self._good("repeated_prompt")
         draft.removable, draft.of = True, self._origins.pop()
         return draft
+
+
+def _is_clear(draft: Draft) -> bool:
+    """Whether a copy, question and answer together, is still as near or as distant as it was made to be."""
+    if draft.kind == "distant_copy":
+        return (draft.jaccard or 0) <= copies.DISTANT
+    return draft.kind not in {"near_copy", "leak"} or (draft.jaccard or 0) >= copies.NEAR

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from corpusmith.evals.planting.wording import words_of
 
 MIN_WORDS, MAX_WORDS = 60, 320
-_STEPS = (62, 66, 80, 62, 72, 100, 64, 62, 70, 90)
+_STEPS = (60, 62, 66, 60, 62, 80, 60, 62, 66, 70)
 
 _STOPWORDS = frozenset(
     words_of(
@@ -31,6 +31,7 @@ _UNWANTED = re.compile(
     r"|copyright|licen[cs]e)"
 )
 _WORD = re.compile(r"\w+")
+_TOKEN = re.compile(r"[^\W_]+|_|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,9 @@ def jaccard(left: str, right: str, width: int = 5) -> float:
 def is_prose(paragraph: str) -> bool:
     """Whether one paragraph (on one line) reads as an English sentence or more, not as code, a table or a list."""
     words = paragraph.split()
-    if len(words) < 8 or paragraph[-1] not in ".!?" or not paragraph[0].isupper() or _UNWANTED.search(paragraph):
+    if len(words) < 5 or paragraph[-1] not in ".!?" or not paragraph[0].isalpha() or _UNWANTED.search(paragraph):
         return False
-    plain = sum(word.strip(".,;:!?()'\"`").isalpha() for word in words)
-    return plain / len(words) >= 0.8 and _stopword_share(words) >= 0.25
+    return _letters_share(paragraph) >= 0.76 and _stopword_share(words) >= 0.2
 
 
 def is_clean(text: str) -> bool:
@@ -73,8 +73,15 @@ def is_clean(text: str) -> bool:
         and len(_GOPHER_STOPWORDS.intersection(lowered)) >= 3
         and _stopword_share(words) >= 0.28
         and max(_top_share(lowered, 2) / 0.15, _top_share(lowered, 3) / 0.12, _top_share(lowered, 4) / 0.10) <= 1
-        and _repeated_share(lowered, 5) <= 0.08
+        and _repeated_share(lowered, 5) <= 0.06
+        and _letters_share(text) >= 0.815
     )
+
+
+def _letters_share(text: str) -> float:
+    """Share of tokens (words and single punctuation marks) that hold a letter, as strict counts of Gopher's rule do."""
+    tokens = _TOKEN.findall(text)
+    return sum(any(map(str.isalpha, token)) for token in tokens) / max(len(tokens), 1)
 
 
 def _stopword_share(words: Sequence[str]) -> float:
@@ -107,6 +114,8 @@ def pack(title: str, paragraphs: Iterable[str], turn: int = 0) -> Iterator[BaseR
     for raw in paragraphs:
         paragraph = " ".join(raw.split())
         if not paragraph or not is_prose(paragraph) or paragraph in held:
+            continue
+        if not held and not paragraph[0].isupper():
             continue
         held.append(paragraph)
         size += len(paragraph.split())
