@@ -89,7 +89,8 @@ def _decode_again(line: str) -> str:
 def strip_controls(text: str) -> tuple[str, int]:
     """`text` without control characters, terminal escapes and overstrikes, and how many went.
 
-    An overstrike is how `man` prints bold (a letter twice) and underlined (with `_`); any other backspace just goes. A form feed or vertical tab between two visible characters becomes a line feed.
+    An overstrike is how `man` prints bold (a letter twice) and underlined (with `_`); any other backspace just goes. A
+    form feed or vertical tab between two visible characters becomes a line feed.
     """
     if not _CONTROL.search(text):
         return text, 0
