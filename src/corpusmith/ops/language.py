@@ -25,7 +25,7 @@ from corpusmith.core.rows import TEXT, mark, set_column
 LANG, LANG_CONFIDENCE = "_lang", "_lang_confidence"
 UNDETERMINED = "und"
 MIN_LETTERS = 20
-USEFUL_CHARS, READ_CHARS = 1_000, 6_000
+USEFUL_CHARS, READ_CHARS = 1_000, 4_000
 SENTENCE_SPACES, ENOUGH_CHARS = 4, 200
 """Lines with fewer spaces (headings, labels, options) are read only where the others hold less than 200 characters."""
 CODE_FRAC = 0.12
@@ -34,13 +34,13 @@ CODE_FRAC = 0.12
 _MACRO = {"wuu": "zh", "yue": "zh", "arz": "ar", "azb": "az", "ckb": "ku", "bxr": "bua"}
 _FENCED = re.compile(r"```.*?(?:```|\Z)|<(script|style)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
 _NOISE = (
-    ("://", re.compile(r"\bhttps?://\S+")),
-    ("www.", re.compile(r"\bwww\.\S+")),
-    ("@", re.compile(r"[\w.+-]{1,64}@[\w-]+\.[\w.-]+")),
+    ("://", re.compile(r"https?://\S+")),
+    ("www.", re.compile(r"www\.\S+")),
     ("<", re.compile(r"</?[a-zA-Z][^<>]{0,200}>")),
     ("&", re.compile(r"&[a-z]{2,8};")),
 )
 """What is no language, each with a string without which it cannot stand."""
+_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+\.[\w.-]+")
 _CODE = re.compile(r"[{}\[\]<>=;_\\|/$&^~+]|\(\)|==|::|->")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -50,7 +50,7 @@ _MARKS = re.compile(r"[\s!-&(-@\[-`{-~]+")
 
 
 def useful_text(text: str) -> str:
-    """At most 1,000 characters of prose out of the first 6,000, on one line; "" where too little is left to judge.
+    """At most 1,000 characters of prose out of the first 4,000, on one line; "" where too little is left to judge.
 
     An ideograph, kana or Hangul syllable weighs as three letters, a letter or mark of another script than Latin as two.
     """
@@ -73,7 +73,8 @@ def useful_text(text: str) -> str:
             break
     if size < ENOUGH_CHARS:
         prose += other
-    useful = _MARKS.sub(" ", " ".join(prose))[:USEFUL_CHARS]
+    joined = " ".join(prose)[: 2 * USEFUL_CHARS]
+    useful = _MARKS.sub(" ", _MAIL.sub(" ", joined) if "@" in joined else joined)[:USEFUL_CHARS]
     letters = sum(map(len, _LETTERS.findall(useful)))
     if letters < MIN_LETTERS:
         letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
@@ -111,7 +112,7 @@ def detect(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray[Any, np.d
     """The language of each text and the confidence in it (0 for `und`)."""
     codes, confidence = [], np.zeros(len(texts))
     for at, text in enumerate(texts):
-        scores = language_scores(text or "", 3)
+        scores = language_scores(text or "")
         best = next(iter(scores), UNDETERMINED)
         codes.append(best)
         confidence[at] = scores.get(best, 0.0)
