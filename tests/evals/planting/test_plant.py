@@ -137,7 +137,9 @@ def test_clean_rows_pass_the_checks_of_a_base_row(planted: PlantedTruth) -> None
 def test_the_truth_reads_back(planted: PlantedTruth) -> None:
     assert PlantedTruth.load(planted.corpus.parent) == planted
     assert (planted.evals is None) == (planted.profile in {"crawl", "multilingual"})
+    assert str(planted.corpus) in planted.request
     if planted.evals:
+        assert str(planted.evals) in planted.request
         assert len(planted.evals.read_text("utf-8").splitlines()) >= 150
 
 

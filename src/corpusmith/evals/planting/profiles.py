@@ -30,8 +30,8 @@ class Profile:
 
 PROFILES: dict[ProfileName, Profile] = {
     ProfileName.DEMO: Profile(
-        request="Turn ./corpus into a deduplicated English text dataset, remove personal data, remove everything that "
-        "stands in evals/items.jsonl, and publish nothing.",
+        request="Turn {corpus} into a deduplicated English text dataset, remove personal data, and remove everything "
+        "that stands in {evals}.",
         shares={
             "exact_copy": 0.13,
             "near_copy": 0.14,
@@ -57,7 +57,7 @@ PROFILES: dict[ProfileName, Profile] = {
         legacy=("cp1252", "utf-16"),
     ),
     ProfileName.CRAWL: Profile(
-        request="Clean this crawl in ./corpus: keep good English pages without their boilerplate, no copies and no "
+        request="Clean this crawl in {corpus}: keep good English pages without their boilerplate, no copies and no "
         "personal data.",
         shares={
             "exact_copy": 0.15,
@@ -77,7 +77,7 @@ PROFILES: dict[ProfileName, Profile] = {
         copies_each=4,
     ),
     ProfileName.MULTILINGUAL: Profile(
-        request="Keep only the English rows of ./corpus, repair their text, remove copies and personal data.",
+        request="Keep only the English rows of {corpus}, repair their text, remove copies and personal data.",
         shares={
             "exact_copy": 0.05,
             "near_copy": 0.03,
@@ -96,8 +96,8 @@ PROFILES: dict[ProfileName, Profile] = {
         legacy=("cp1252", "latin-1", "utf-16"),
     ),
     ProfileName.INSTRUCTIONS: Profile(
-        request="Make a clean instruction dataset out of ./corpus: no repeated prompts, no empty answers, no copies "
-        "across the splits, no personal data, and nothing that stands in evals/items.jsonl.",
+        request="Make a clean instruction dataset out of {corpus}: no repeated prompts, no empty answers, no copies "
+        "across the splits, no personal data, and nothing that stands in {evals}.",
         shares={
             "exact_copy": 0.06,
             "near_copy": 0.05,

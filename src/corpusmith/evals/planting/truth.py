@@ -67,7 +67,8 @@ class PlantedTruth:
         seed: Seed of the damages.
         corpus: Folder to give as a source.
         evals: The evaluation set's JSONL file; None when the profile has none.
-        request: The sentence that fits the profile; rows are removable with respect to it.
+        wish: The sentence that fits the profile, with `{corpus}` and `{evals}` for the paths; rows are removable with
+            respect to it.
         rows: One entry per row of the corpus, in order of files and positions.
     """
 
@@ -75,8 +76,13 @@ class PlantedTruth:
     seed: int
     corpus: Path
     evals: Path | None
-    request: str
+    wish: str
     rows: tuple[PlantedRow, ...]
+
+    @property
+    def request(self) -> str:
+        """The sentence to give to a run, with the paths filled in."""
+        return self.wish.format(corpus=self.corpus, evals=self.evals)
 
     def write(self, folder: Path) -> None:
         """Write `truth.jsonl` and `planted.json` (profile, seed, request, counts) into `folder`."""
@@ -87,7 +93,7 @@ class PlantedTruth:
             "seed": self.seed,
             "corpus": self.corpus.relative_to(folder).as_posix(),
             "evals": self.evals.relative_to(folder).as_posix() if self.evals else None,
-            "request": self.request,
+            "request": self.wish,
             "rows": len(self.rows),
             "kinds": self.kinds(),
         }
