@@ -19,6 +19,11 @@ from pathlib import Path
 from corpusmith.evals.judge import score_run
 from corpusmith.evals.planting import plant
 
+REQUEST = (
+    "Make a clean, deduplicated English corpus from ./corpus: no personal data, at most 1% near-duplicates, "
+    "decontaminated against evals/items.jsonl, 1,500 documents, 90/5/5 split, as Parquet"
+)
+
 
 def main() -> int:
     """Run the demo; exits with the run's status."""
@@ -33,11 +38,10 @@ def main() -> int:
     truth = plant(out, profile="demo", seed=given.seed, rows=given.rows)
     removable = sum(row.removable is True for row in truth.rows)
     print(f"corpus   {truth.corpus}: {len(truth.rows):,} rows in four formats, {removable:,} planted to be removed")
-    print(f"request  {truth.request}\n", flush=True)
-    command = [sys.executable, "-m", "corpusmith", "run", truth.request, "--source", str(truth.corpus)]
-    command += ["--workspace", str(out / "workspace"), "--json"]
+    print(f"request  {REQUEST}\n", flush=True)
+    command = [sys.executable, "-m", "corpusmith", "run", REQUEST, "--workspace", "workspace", "--json"]
     ran = time.monotonic()
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, cwd=out)
     seconds = time.monotonic() - ran
     if done.returncode not in (0, 3):
         sys.stdout.write(done.stdout)

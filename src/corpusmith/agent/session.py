@@ -85,7 +85,10 @@ class Session:
         return outcome.id, card
 
     def try_on_sample(self, data: str, name: str, params: Mapping[str, Any]) -> Mapping[str, float] | None:
-        """Figures of a method on a fixed sample of `data`: every metric, and `sample_retention`; None when refused."""
+        """Figures of a method on a fixed sample of `data`; None when it was refused.
+
+        Every metric of the result, `sample_retention`, and per rule `dropped:<rule>`, the share of rows it took.
+        """
         key = json.dumps([data, name, params], sort_keys=True, default=str)
         if key not in self._trials:
             self._trials[key] = self._try(data, name, params)
@@ -106,7 +109,9 @@ class Session:
             return None
         card = Scorecard.model_validate_json(measured.artifact.file("scorecard.json").read_bytes())
         figures = {metric: entry.value for metric, entry in card.metrics.items()}
-        figures["sample_retention"] = tried.artifact.rows / max(sample.artifact.rows, 1)
+        rows = max(sample.artifact.rows, 1)
+        figures["sample_retention"] = tried.artifact.rows / rows
+        figures |= {f"dropped:{rule}": n / rows for rule, n in tried.artifact.record.counts.dropped.items()}
         return figures
 
 

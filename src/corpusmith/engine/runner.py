@@ -270,9 +270,7 @@ def parse_params(tool: Tool[Any], params: ToolParams | Mapping[str, Any]) -> Too
     if isinstance(params, tool.params):
         return cast(ToolParams, params)
     try:
-        parsed = tool.params.model_validate(
-            dict(params) if isinstance(params, Mapping) else params.model_dump()
-        )
+        parsed = tool.params.model_validate(dict(params) if isinstance(params, Mapping) else params.model_dump())
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(p) for p in e['loc']) or tool.name}: {e['msg']}" for e in error.errors(include_url=False)

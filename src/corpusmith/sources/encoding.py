@@ -24,6 +24,10 @@ _CODE_PAGES = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r",
     "gb18030", "big5", "cp932", "euc_jp", "cp949", "iso8859_2", "iso8859_5", "iso8859_7",
 ]  # fmt: skip
+_LATIN_PAGES = frozenset({"cp1250", "cp1254", "cp1257", "iso8859_2"})
+_WESTERN_SHARE = 0.05
+"""Letters with accents in Western European text stay under this share; in Polish, Czech or Turkish they do not."""
+_INSIDE_WORD = re.compile(r"\w[^\w\s'’-]\w|[¹²³ºª¼½¾]\w|\w[¹²³¼½¾¿¡]")
 _MULTIBYTE = frozenset({"gb18030", "big5", "cp932", "shift_jis", "euc_jp", "cp949", "euc_kr"})
 _BOMS = [
     (codecs.BOM_UTF8, "utf-8"),
@@ -134,6 +138,7 @@ def _legacy(sample: bytes, html: bool) -> Encoding:
     if high >= 12 or high > 0.1 * len(evidence):
         best = from_bytes(evidence[:65536], cp_isolation=_CODE_PAGES).best()
         page = best.encoding if best is not None and best.encoding in _CODE_PAGES else "cp1252"
+        page = "cp1252" if page in _LATIN_PAGES and _reads_as_western(evidence) else page
     good = len(_UTF8_CHAR.findall(sample))
     if page in _MULTIBYTE:
         good = sum(not line.isascii() and _is_utf8(line) for line in sample.split(b"\n"))
@@ -141,6 +146,22 @@ def _legacy(sample: bytes, html: bool) -> Encoding:
     if good >= high:
         return Encoding("utf-8", page=page)
     return Encoding(page, page="" if page in _MULTIBYTE else page)
+
+
+def _reads_as_western(evidence: bytes) -> bool:
+    """Whether the bytes make words in cp1252, with so few accents that a rarer Latin page needs no second thought.
+
+    A statistical guess between Latin pages rests on those accents alone, and a handful of them misleads it.
+    """
+    try:
+        text = evidence.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    accented = sum(char.isalpha() and not char.isascii() for char in text)
+    letters = sum(char.isalpha() for char in text)
+    words = [word for word in text.split() if not word.isascii()]
+    odd = sum(bool(_INSIDE_WORD.search(word)) for word in words)
+    return accented <= _WESTERN_SHARE * letters and odd * 10 <= len(words)
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -14,14 +14,14 @@ STANDARD: tuple[Row, ...] = (
     ("empty_rate", "<=", 0.0, MUST, "a row without text teaches nothing"),
     ("encoding_damage_rate", "<=", 0.01, MUST, "damaged characters become tokens"),
     ("html_rate", "<=", 0.01, MUST, "markup is not prose"),
-    ("truncated_rate", "<=", 0.02, SHOULD, "a text cut off in the middle teaches to stop there"),
+    ("truncated_rate", "<=", 0.005, SHOULD, "a text cut off in the middle teaches to stop there"),
     ("boilerplate_rate", "<=", 0.05, SHOULD, "lines repeated across a source are not content"),
 )
 STRICT: tuple[Row, ...] = (
     ("empty_rate", "<=", 0.0, MUST, "a row without text teaches nothing"),
     ("encoding_damage_rate", "<=", 0.0, MUST, "high quality was asked for"),
     ("html_rate", "<=", 0.0, MUST, "high quality was asked for"),
-    ("truncated_rate", "<=", 0.01, MUST, "high quality was asked for"),
+    ("truncated_rate", "<=", 0.005, MUST, "high quality was asked for"),
     ("boilerplate_rate", "<=", 0.01, SHOULD, "high quality was asked for"),
     ("c4_fail_rate", "<=", 0.05, SHOULD, "high quality was asked for: C4 page rules"),
     ("fineweb_fail_rate", "<=", 0.05, SHOULD, "high quality was asked for: FineWeb rules"),
