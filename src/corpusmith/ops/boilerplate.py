@@ -28,7 +28,7 @@ from corpusmith.core.operators import RowOperator
 from corpusmith.core.rows import META, SOURCE, TEXT, Shape, note_changed, set_column, shape_of
 from corpusmith.core.tools import Dataset, Engine
 
-MIN_ROWS, MIN_SHARE = 8, 0.2
+MIN_ROWS, MIN_SHARE = 8, 0.05
 _TABLE_BITS = 20
 _MAX_ONCE = 1.6
 _MAX_LINE = 400
@@ -40,6 +40,7 @@ _COUNTS = re.compile(
     re.I,
 )
 _SPACE = re.compile(r"\s+")
+_SPACELESS = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _HOST = re.compile(r"https?://(?:www\.)?([^/\"\\\s:]+)")
 _CODE = re.compile(
@@ -81,7 +82,7 @@ def normal_form(line: str) -> str | None:
         return form
     words = len(_WORD.findall(bare))
     letters = sum(map(str.isalpha, bare))
-    dense = letters >= 8 and not bare.isascii()
+    dense = letters >= 8 and _SPACELESS.search(bare) is not None
     if (words < 3 and not dense) or letters < 8 or letters < 0.4 * len(bare):
         return None
     return None if bare.endswith(":") or _CODE.search(bare) or _STRUCTURE.match(form) else form
