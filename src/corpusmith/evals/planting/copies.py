@@ -15,6 +15,7 @@ from corpusmith.evals.planting.prose import jaccard
 from corpusmith.evals.planting.wording import words_of
 
 NEAR, DISTANT = 0.83, 0.70
+FEWEST_WORDS = 55  # a distant copy should stay, so it must not be too short for a rule on length
 NEAR_EDITS: tuple[tuple[str, float | None], ...] = (
     *((edit, rate) for edit in ("substitute", "delete", "insert", "swap") for rate in (0.01, 0.02, 0.04)),
     ("reorder_paragraphs", None),
@@ -83,10 +84,10 @@ def near_copy(text: str, edit: str, rate: float | None, rng: random.Random) -> t
 
 
 def distant_copy(text: str, edit: str, rate: float | None, rng: random.Random) -> tuple[str, float] | None:
-    """A variant of `text` too far from it to be a copy, and its true Jaccard; None when it came out too close."""
+    """A variant of `text` too far from it to be a copy, and its true Jaccard; None when it came out too close or too short."""
     copy = _EDITS[edit](text, rate or 0.0, rng, False)
     found = _similarities(text, copy)
-    return (copy, found[0]) if max(found) <= DISTANT else None
+    return (copy, found[0]) if max(found) <= DISTANT and len(copy.split()) >= FEWEST_WORDS else None
 
 
 def _similarities(left: str, right: str) -> tuple[float, float]:
