@@ -2,7 +2,9 @@
 
 Names of persons, organisations and places, ages and free dates are not in the table: no pattern finds them reliably.
 Two kinds are partial: NATIONAL_ID finds only numbers with a right check digit of the countries listed, STREET_ADDRESS
-only US and UK forms, and of those without a postal code only the common street types. Patterns only propose: `checks` decides.
+only US and UK forms, and of those without a postal code only the common street types.
+
+Patterns only propose: `checks` decides.
 """
 
 from __future__ import annotations
