@@ -179,7 +179,7 @@ class Assembly:
 
     def _pii_copy(self, number: int) -> Draft:
         rows = [draft for draft in self.drafts if draft.kind == "pii"]
-        return self._copy_of(rows[number], ("identical", "space")[number % 2])
+        return self._copy_of(rows[number], ("identical", "punctuation")[number % 2])
 
     def _copy_of(self, origin: Draft, edit: str) -> Draft:
         text = origin.text if edit == "identical" else copies.exact_copy(origin.text, edit, self.rng)
