@@ -8,7 +8,7 @@ and `demo/planted.json`. `corpusmith.evals.truth.score` judges a run against the
 
 from __future__ import annotations
 
-from corpusmith.evals.planting.plant import plant
+from corpusmith.evals.planting.planter import plant
 from corpusmith.evals.planting.profiles import PROFILES, ProfileName
 from corpusmith.evals.planting.truth import PiiValue, PlantedRow, PlantedTruth
 

@@ -84,7 +84,7 @@ def near_copy(text: str, edit: str, rate: float | None, rng: random.Random) -> t
 
 
 def distant_copy(text: str, edit: str, rate: float | None, rng: random.Random) -> tuple[str, float] | None:
-    """A variant of `text` too far from it to be a copy, and its true Jaccard; None when it is too close or too short."""
+    """A variant of `text` too far from it to be a copy, and its true Jaccard; None when too close or too short."""
     copy = _EDITS[edit](text, rate or 0.0, rng, False)
     found = _similarities(text, copy)
     return (copy, found[0]) if max(found) <= DISTANT and len(copy.split()) >= FEWEST_WORDS else None
