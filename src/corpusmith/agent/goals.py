@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from corpusmith.core.brief import Brief
 from corpusmith.core.gates import Gate, Scorecard, Severity
 from corpusmith.core.metrics import METRICS
+from corpusmith.core.rows import Shape
 
 WISHES = ("lowercase", "stopwords", "numbers", "exact", "generate", "sample", "format", "balance")
 """In the order they may be served."""
@@ -61,13 +62,14 @@ def _needs_draw(brief: Brief) -> bool:
     return drawn or brief.size.rows is not None or brief.size.tokens is not None
 
 
-def open_goals(brief: Brief, card: Scorecard, served: Sequence[str]) -> list[Goal]:
+def open_goals(brief: Brief, card: Scorecard, served: Sequence[str], shape: Shape = Shape.TEXT) -> list[Goal]:
     """Unmet gates and unserved wishes.
 
     Args:
         brief: What was asked.
         card: What was measured on the current data.
         served: Names of the wishes that steps in the data's lineage have served.
+        shape: What a row is; pairs are not made out of pairs.
     """
     goals = []
     for gate in brief.gates:
@@ -78,7 +80,9 @@ def open_goals(brief: Brief, card: Scorecard, served: Sequence[str]) -> list[Goa
         scale = 1.0 if METRICS[gate.metric].unit == "share" else max(abs(gate.target), 1.0)
         weight = 1.0 if gate.severity is Severity.MUST else 0.5
         goals.append(Goal(gate.metric, gate, value, min(1.0, gap / scale), weight))
-    goals += [Goal(f"wish:{name}", None, None, 1.0, 1.0) for name in wishes_of(brief) if name not in served]
+    moot = {"generate"} if shape is not Shape.TEXT else set()
+    wished = [name for name in wishes_of(brief) if name not in served and name not in moot]
+    goals += [Goal(f"wish:{name}", None, None, 1.0, 1.0) for name in wished]
     return goals
 
 

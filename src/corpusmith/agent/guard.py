@@ -14,6 +14,7 @@ from corpusmith.agent.goals import Goal
 from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.planner import STOP, Proposal, View
 from corpusmith.core.errors import ParameterError
+from corpusmith.core.gates import Gate
 from corpusmith.core.metrics import METRICS
 from corpusmith.core.tools import Tool
 from corpusmith.engine.runner import parse_params
@@ -77,7 +78,9 @@ def verdict_on(
         if drawn and gate.metric in ("retention", "source_retention_min"):
             continue
         before_value = view.card.value(gate.metric)
-        if gate.holds(before_value) and not gate.holds(after.get(gate.metric)):
+        if gate.metric in ("rows", "tokens") and not drawn:
+            continue  # how much is left is judged at the end: junk does not stay to make up the number
+        if gate.holds(before_value) and not gate.holds(after.get(gate.metric)) and _more_offend(gate, view, after):
             return False, f"it breaks {gate}: {before_value:.4g} -> {after.get(gate.metric, float('nan')):.4g}"
     if metric is None or metric.startswith("wish:"):
         return True, "done as asked"
@@ -90,6 +93,17 @@ def verdict_on(
     if gap_now < gap_before - 1e-12:
         return True, f"{metric} {_shown(before)} -> {_shown(now)}: nearer, its gate not met yet"
     return False, f"{metric} {_shown(before)} -> {_shown(now)}: no nearer to its gate"
+
+
+def _more_offend(gate: Gate, view: View, after: Mapping[str, float]) -> bool:
+    """Whether more rows offend than before: a share also grows when good company leaves, and that breaks nothing."""
+    info, value = METRICS[gate.metric], after.get(gate.metric)
+    if info.unit != "share" or value is None or info.scope == "run":
+        return True
+    share_before = view.card.value(gate.metric) or 0.0
+    if info.better == "higher":
+        share_before, value = 1 - share_before, 1 - value
+    return value * after.get("rows", 0.0) > share_before * view.rows + 0.5
 
 
 def _shown(value: float | None) -> str:

@@ -47,7 +47,7 @@ def view_of(state: LoopState, session: Session) -> View:
         brief=brief,
         card=card,
         start=Scorecard.model_validate_json(state["start_card"]),
-        goals=tuple(open_goals(brief, card, state["served"])),
+        goals=tuple(open_goals(brief, card, state["served"], Shape(state["shape"]))),
         attempts=tuple(Attempt.model_validate(entry) for entry in state["attempts"]),
         shape=Shape(state["shape"]),
         rows=state["rows"],

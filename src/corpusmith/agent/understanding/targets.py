@@ -29,7 +29,7 @@ _ROWS = r"(?: (?:rows|documents|texts|articles|examples|records|pages|content))?
 _SUBJECTS: tuple[tuple[str, str], ...] = (
     (
         "split_leak_rate",
-        r"(?:(?:near[- ])?duplicates|leak(?:s|age)?|overlap) (?:between|across) (?:the )?"
+        r"(?:(?:near[- ])?(?:duplicates|copies)|leak(?:s|age)?|overlap) (?:between|across) (?:the )?"
         r"(?:splits|train(?:ing)? and (?:test|validation)(?: sets?| splits?)?)"
         r"|(?:split|train[/-]test|cross-split) (?:leaks?|leakage|overlap)",
     ),
