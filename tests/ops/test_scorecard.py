@@ -48,7 +48,7 @@ def test_the_least_kept_source_counts():
         ([-1, 0, -1], ["train", "test", "test"], (1, 2)),
         ([-1, 0, 0], ["test", "train", "validation"], (2, 2)),
         ([-1, 0], ["test", "test"], (0, 2)),
-        ([-1, -1], ["train", None], (0, 0)),
+        ([-1, -1], ["train", None], (0, 2)),
         ([-1], [None], None),
     ],
 )

@@ -221,3 +221,14 @@ def test_data_without_rows_gives_empty_files(make_dataset, call_tool, template: 
     result, out = call_tool(TOOL, FormatParams(template=template, splits=SPLIT), {"data": data})
     assert result.rows_out == out.rows == 0
     assert pq.read_table(out.file("export") / "train.parquet").num_rows == 0
+
+
+def test_a_split_that_the_rows_came_with_is_kept(make_dataset, call_tool):
+    rows = [
+        {"text": f"A plain sentence, number {n}.", "meta": json.dumps({"split": s})}
+        for n, s in enumerate(["train", "test", "dev"])
+    ]
+    result, made = call_tool(TOOL, FormatParams(), {"data": make_dataset(rows)})
+    assert result.splits == {"train": 1, "validation": 1, "test": 1}
+    by_row = dict(zip(made.table().column("row_id").to_pylist(), made.table().column("split").to_pylist(), strict=True))
+    assert by_row == {"in.jsonl#0": "train", "in.jsonl#1": "test", "in.jsonl#2": "validation"}

@@ -12,12 +12,34 @@ A split so ends less than one group above its target.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from corpusmith.core.rows import meta_values, set_column
 
 Codes = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
+GIVEN = "_given_split"
+_ALIASES = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation", "testing": "test"}
+
+
+@dataclass(frozen=True)
+class GivenSplit:
+    """Row operator: adds `_given_split`, the split a row came with (its column or its field `split`), else null."""
+
+    name: str = "given-split"
+
+    def apply(self, batch: pa.Table) -> pa.Table:
+        """The batch with the split each row came with; common other names are brought to `SPLITS`."""
+        found = []
+        for value in meta_values(batch, "split"):
+            name = value.strip().lower() if isinstance(value, str) else None
+            name = _ALIASES.get(name, name) if name else None
+            found.append(name if name in SPLITS else None)
+        return set_column(batch, GIVEN, pa.array(found, pa.large_string()))
 
 
 def union_groups(count: int, links: Sequence[tuple[Codes, Codes]]) -> Codes:

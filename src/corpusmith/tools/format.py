@@ -26,7 +26,7 @@ from corpusmith.ops import formatting as fmt
 from corpusmith.ops.card import Card, render_card
 from corpusmith.ops.ledger_lines import ledger_lines
 from corpusmith.ops.neardup import find_duplicates
-from corpusmith.ops.splitting import SPLITS, assign_splits, same_value_links, union_groups
+from corpusmith.ops.splitting import GIVEN, SPLITS, GivenSplit, assign_splits, same_value_links, union_groups
 from corpusmith.tools.format_export import DATA_FILES, Export, Files
 from corpusmith.tools.format_shuffle import Shuffle
 
@@ -145,15 +145,15 @@ def run(params: FormatParams, ctx: StepContext) -> FormatResult:
 def _plan(params: FormatParams, ctx: StepContext, windows: fmt.Windows | None) -> _Plan:
     data = ctx.data()
     operator = fmt.FormatRows(ctx.seed, windows, params.group_by)
-    has_split = SPLIT in data.schema.names and params.splits is None
-    columns = [*operator.columns, *([SPLIT] if has_split else [])]
-    tables = list(ctx.engine.stream(data, [operator], columns))
+    keep_given = params.splits is None
+    columns = [*operator.columns, *([GIVEN] if keep_given else [])]
+    tables = list(ctx.engine.stream(data, [operator, *([GivenSplit()] if keep_given else [])], columns))
     if not tables:
         return _Plan([], np.zeros(0, np.int64), ("train",), None, None, "The data is empty.")
     table = pa.concat_tables(tables)
     refused = table.column(fmt.REFUSED).to_pylist()
-    if has_split:
-        return _kept_split(refused, table.column(SPLIT).to_pylist())
+    if keep_given and table.column(GIVEN).null_count < data.rows:
+        return _kept_split(refused, table.column(GIVEN).to_pylist())
     shares = {} if params.splits is None else {n: s for n, s in params.splits.model_dump().items() if s > 0}
     if len(shares) <= 1:
         only = next(iter(shares), "train")
@@ -174,7 +174,10 @@ def _plan(params: FormatParams, ctx: StepContext, windows: fmt.Windows | None) -
 def _kept_split(refused: list[str | None], given: list[str | None]) -> _Plan:
     unknown = sorted({str(name) for name in given if name not in SPLITS})
     if unknown:
-        raise ParameterError(f"format: the data has splits {unknown}", hint=f"Known are {', '.join(SPLITS)}.")
+        raise ParameterError(
+            f"format: some rows have a split and some have {', '.join(unknown)}",
+            hint=f"Known are {', '.join(SPLITS)}; or ask for new splits.",
+        )
     split = np.array([SPLITS.index(name or "") for name in given], np.int64)
     names = tuple(name for at, name in enumerate(SPLITS) if (split == at).any()) or ("train",)
     return _Plan(refused, split, names, None, None, "The split of the input was kept.")

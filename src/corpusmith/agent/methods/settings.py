@@ -124,7 +124,7 @@ def deliver(view: View) -> list[Params]:
     params: dict[str, Any] = {
         "template": template,
         "files": output.files,
-        "splits": splits.model_dump(),
+        "splits": splits.model_dump() if splits.train < 1 else None,
         "name": view.brief.name,
         "languages": list(view.brief.languages),
     }
