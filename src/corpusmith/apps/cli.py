@@ -1,10 +1,11 @@
-"""The command line. A contract: commands, options, `--json` and exit statuses are those of ARCHITECTURE.md.
+"""The command line. A contract: commands, options, `--json` and exit statuses; the statuses are in `core.errors`.
 
 This module only declares; the work is in `apps.commands`, imported when a command runs, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,11 @@ Workspace = Annotated[
     Path | None, typer.Option("--workspace", help="Folder that keeps everything.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
-RunArg = Annotated[str, typer.Argument(help="Run id, its beginning, or `last`.")]
+RunArg = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its beginning, or `last`.")]
+ToolArg = Annotated[str, typer.Argument(metavar="NAME", help="Name of the tool, see `corpusmith tool list`.")]
+RefArg = Annotated[str, typer.Argument(metavar="REF", help="Dataset, name@version, artifact id or run.")]
+Approve = Annotated[str, typer.Option("--approve", help="Guarded effects: ask, policy or deny.")]
+Policy = Annotated[Path | None, typer.Option("--policy", help="File of allowances for --approve policy.")]
 
 
 @app.command()
@@ -40,8 +45,8 @@ def run(
     planner: Annotated[str, typer.Option(help="rules (no model needed) or llm.")] = "rules",
     model: Annotated[str | None, typer.Option(help="Chat model of the llm planner, provider:name.")] = None,
     engine: Annotated[str, typer.Option(help="auto or local.")] = "auto",
-    approve_: Annotated[str, typer.Option("--approve", help="ask, policy or deny.")] = "ask",
-    policy: Annotated[Path | None, typer.Option(help="File of allowances for --approve policy.")] = None,
+    approve_: Approve = "ask",
+    policy: Policy = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     name: Annotated[str | None, typer.Option(help="Name the result is published under.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Time budget.")] = None,
@@ -84,17 +89,17 @@ def resume(
 @app.command(name="runs")
 def list_runs(workspace: Workspace = None, as_json: Json = False) -> None:
     """List the runs of the workspace."""
-    from corpusmith.apps.commands import runs
+    from corpusmith.apps.commands import records
 
-    runs.list_runs(workspace, as_json)
+    records.list_runs(workspace, as_json)
 
 
 @app.command()
 def show(run_id: RunArg, workspace: Workspace = None, as_json: Json = False) -> None:
     """Show a run: its brief, its decisions, its gates; also while it runs."""
-    from corpusmith.apps.commands import runs
+    from corpusmith.apps.commands import records
 
-    runs.show_run(run_id, workspace, as_json)
+    records.show_run(run_id, workspace, as_json)
 
 
 @app.command()
@@ -105,9 +110,9 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Say yes to the action a run waits for."""
-    from corpusmith.apps.commands import runs
+    from corpusmith.apps.commands import records
 
-    runs.answer(run_id, True, action, workspace, as_json)
+    records.answer(run_id, True, action, workspace, as_json)
 
 
 @app.command()
@@ -118,25 +123,25 @@ def deny(
     as_json: Json = False,
 ) -> None:
     """Say no to the action a run waits for."""
-    from corpusmith.apps.commands import runs
+    from corpusmith.apps.commands import records
 
-    runs.answer(run_id, False, action, workspace, as_json)
+    records.answer(run_id, False, action, workspace, as_json)
 
 
 @app.command()
 def report(run_id: RunArg, workspace: Workspace = None, as_json: Json = False) -> None:
     """Write the HTML report of a run anew and print its path."""
-    from corpusmith.apps.commands import runs
+    from corpusmith.apps.commands import records
 
-    runs.report(run_id, workspace, as_json)
+    records.report(run_id, workspace, as_json)
 
 
 @app.command()
-def recipe(run_id: RunArg, workspace: Workspace = None) -> None:
+def recipe(run_id: RunArg, workspace: Workspace = None, as_json: Json = False) -> None:
     """Print the recipe of a run."""
-    from corpusmith.apps.commands import runs
+    from corpusmith.apps.commands import records
 
-    runs.recipe(run_id, workspace)
+    records.recipe(run_id, workspace, as_json)
 
 
 @app.command()
@@ -168,8 +173,8 @@ def why(
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(help="Dataset, version or run.")],
-    right: Annotated[str, typer.Argument(help="Dataset, version or run.")],
+    left: RefArg,
+    right: RefArg,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -201,7 +206,7 @@ def evaluate_agent(
 
 
 @tools_app.command(name="list")
-def tool_list(as_json: Json = False) -> None:
+def tool_list(workspace: Workspace = None, as_json: Json = False) -> None:  # noqa: ARG001 - every command takes it
     """List the tools."""
     from corpusmith.apps.commands import tools
 
@@ -209,26 +214,32 @@ def tool_list(as_json: Json = False) -> None:
 
 
 @tools_app.command(name="schema")
-def tool_schema(name: str) -> None:
+def tool_schema(
+    name: ToolArg,
+    workspace: Workspace = None,  # noqa: ARG001 - every command takes it
+    as_json: Json = False,
+) -> None:
     """Print a tool's parameters as JSON schema."""
     from corpusmith.apps.commands import tools
 
-    tools.schema(name)
+    tools.schema(name, as_json)
 
 
 @tools_app.command(name="run")
 def tool_run(
-    name: str,
+    name: ToolArg,
     params: Annotated[Path | None, typer.Option(help="JSON or YAML file of parameters.")] = None,
     data: Annotated[list[str] | None, typer.Option("--data", help="Input dataset, or ROLE=DATASET.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    approve_: Approve = "ask",
+    policy: Policy = None,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
-    """Run one tool."""
+    """Run one tool. One that acts on the world, such as publish, needs an approval."""
     from corpusmith.apps.commands import tools
 
-    tools.run_tool(name, params, data or [], seed, workspace, as_json)
+    tools.run_tool(name, params, data or [], seed, (approve_, policy), workspace, as_json)
 
 
 @data_app.command(name="list")
@@ -241,8 +252,8 @@ def data_list(workspace: Workspace = None, as_json: Json = False) -> None:
 
 @data_app.command(name="show")
 def data_show(
-    ref: str,
-    rows: Annotated[int, typer.Option(help="Rows to show.")] = 3,
+    ref: RefArg,
+    rows: Annotated[int, typer.Option(min=0, max=1000, help="Rows to show.")] = 3,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -254,16 +265,16 @@ def data_show(
 
 @data_app.command(name="export")
 def data_export(
-    ref: str,
+    ref: RefArg,
     to: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
     as_: Annotated[str, typer.Option("--as", help="parquet, jsonl or hf.")] = "parquet",
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
     """Export a dataset."""
-    from corpusmith.apps.commands import data
+    from corpusmith.apps.commands import export
 
-    data.export(ref, to, as_, workspace, as_json)
+    export.export(ref, to, as_, workspace, as_json)
 
 
 @trace_app.command(name="export")
@@ -279,5 +290,22 @@ def trace_export(
 
 
 def main() -> None:
-    """Entry point of the `corpusmith` command."""
-    app()
+    """Entry point of the `corpusmith` command: wrong options end like every other error, in one line and status 2."""
+    from typer.exceptions import TyperException
+
+    try:
+        app(standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        raise SystemExit(130) from None
+    except typer.Exit as done:
+        raise SystemExit(done.exit_code) from None
+    except TyperException as error:
+        from corpusmith.apps.boundary import fail
+        from corpusmith.core.errors import ParameterError
+
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(error.format_message() + "\n")
+            raise SystemExit(2) from None
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "corpusmith"
+        fail(ParameterError(error.format_message(), hint=f"See `{command} --help`."), "--json" in sys.argv)

@@ -1,18 +1,14 @@
-"""What a person or a script sees: tables and lines, one JSON object, one clear error. The exit status is decided here.
+"""What a person or a script sees: lines, tables, figures, one JSON object.
 
-With `--json` the last line on stdout is one JSON object and everything else goes to stderr.
+Results go to stdout, everything else to stderr. With `--json` the last line on stdout is one JSON object.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn
-
-from corpusmith.core.errors import CorpusmithError
+from collections.abc import Sequence
+from typing import Any
 
 
 def say(text: str = "") -> None:
@@ -29,33 +25,11 @@ def show(text: str = "") -> None:
 def show_json(value: Any) -> None:
     """One JSON object on one line of stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-@contextmanager
-def boundary(as_json: bool) -> Iterator[None]:
-    """Turn an error of the tree into one line and its exit status; the only place where that happens."""
-    try:
-        yield
-    except CorpusmithError as error:
-        fail(error, as_json)
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(0) from None
-
-
-def fail(error: CorpusmithError, as_json: bool) -> NoReturn:
-    """Print the error and exit with its status."""
-    say(f"corpusmith: {error.message}")
-    if error.hint:
-        say(f"  next: {error.hint}")
-    if as_json:
-        kind = type(error).__name__
-        show_json({"status": error.exit_status, "error": {"type": kind, "message": error.message, "hint": error.hint}})
-    raise SystemExit(error.exit_status)
+    sys.stdout.flush()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A plain aligned table; numbers to the right."""
+    """A plain aligned table; columns of numbers to the right."""
     cells = [list(head), *[list(row) for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     numeric = [all(_is_number(row[i]) for row in cells[1:]) for i in range(len(head))]
@@ -73,34 +47,7 @@ def _is_number(cell: str) -> bool:
 
 
 def figure(value: float | None) -> str:
-    """A measured value for a table."""
+    """A measured value for a table; a dash for none."""
     if value is None:
         return "-"
     return f"{int(value):,}" if value == int(value) and abs(value) >= 2 else f"{value:.4f}"
-
-
-class Progress:
-    """Rows, rate and time left: one line that is redrawn on a terminal, a plain line every few seconds elsewhere."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
-        self._tty = sys.stderr.isatty()
-        self._rows, self._started, self._shown = 0, time.monotonic(), time.monotonic()
-
-    def line(self, text: str) -> None:
-        """A sentence about what happens now; starts a new count of rows."""
-        self._rows, self._started = 0, time.monotonic()
-        if not self.quiet:
-            say(("\r\x1b[K" if self._tty else "") + text)
-
-    def rows(self, count: int) -> None:
-        """`count` more rows are done."""
-        self._rows += count
-        now = time.monotonic()
-        if self.quiet or now - self._shown < (0.2 if self._tty else 5.0):
-            return
-        self._shown = now
-        rate = self._rows / max(now - self._started, 1e-9)
-        text = f"    {self._rows:,} rows, {rate:,.0f}/s"
-        sys.stderr.write(f"\r\x1b[K{text}" if self._tty else text + "\n")
-        sys.stderr.flush()

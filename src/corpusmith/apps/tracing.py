@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from corpusmith.core.settings import Settings
 from corpusmith.ops.pii import mask
 from corpusmith.store.eventlog import LOG_NAME
+from corpusmith.store.workspace import Workspace
 from corpusmith.telemetry.opik_export import export_run
 from corpusmith.telemetry.opik_settings import opik_settings
 
-if TYPE_CHECKING:
-    from corpusmith.apps.compose import App
 
-
-def export_traces(app: App, run_id: str) -> list[str]:
+def export_traces(settings: Settings, workspace: Workspace, run_id: str) -> list[str]:
     """Send what the server has not acknowledged of one run's log; returns lines that say what came of it."""
-    folder = app.workspace.runs.folder(run_id)
+    folder = workspace.runs.folder(run_id)
     sent = export_run(
         folder / LOG_NAME,
         folder / "opik.cursor.json",
-        opik_settings(app.settings),
+        opik_settings(settings),
         redact=lambda text: mask(text)[0],
     )
     line = f"opik: {sent.exported} records of {run_id} sent"

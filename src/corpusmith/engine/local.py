@@ -67,11 +67,13 @@ class LocalEngine:
     Attributes:
         workers: Worker processes; 1 = all in the driver.
         cancel: Asked between parts.
+        on_pass: Called with the number of rows that a pass over a dataset will go through.
         on_rows: Called with the number of rows of each finished part, for progress.
     """
 
     workers: int = 1
     cancel: Cancel = field(default_factory=NeverCancelled)
+    on_pass: Callable[[int], None] = lambda _rows: None
     on_rows: Callable[[int], None] = lambda _rows: None
     _pool: ProcessPoolExecutor | None = None
 
@@ -127,6 +129,7 @@ class LocalEngine:
             self._pool = None
 
     def _run(self, task: Callable[..., T], arguments: list[tuple[Any, ...]], data: StoredDataset) -> Iterator[T]:
+        self.on_pass(data.rows)
         if self.workers == 1 or len(arguments) < 2 or data.size_bytes < IN_PROCESS_BYTES:
             for given, part in zip(arguments, data.record.parts, strict=True):
                 self.cancel.check()

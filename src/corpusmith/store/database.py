@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import JSON, Engine, Float, Integer, String, UniqueConstraint, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from corpusmith.core.errors import WorkspaceError
+
+LEDGER_NAME = "ledger.sqlite"
 
 
 class Base(DeclarativeBase):
@@ -104,23 +106,33 @@ class Database:
     """Sessions on the ledger database."""
 
     def __init__(self, root: Path, url: str | None = None) -> None:
-        self.url = url or f"sqlite:///{root / 'ledger.sqlite'}"
+        self.root = root
+        self.url = url or f"sqlite:///{root / LEDGER_NAME}"
         self.engine: Engine = create_engine(self.url, connect_args={"timeout": 30} if "sqlite" in self.url else {})
         if self.url.startswith("sqlite"):
             event.listen(self.engine, "connect", _sqlite_pragmas)
-        try:
+        with self._refusals():
             Base.metadata.create_all(self.engine)
-        except OperationalError as error:
-            raise WorkspaceError(
-                f"the ledger of the workspace {root} cannot be opened: {error.orig}",
-                hint="Give another with --workspace DIR.",
-            ) from error
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session that commits at the end and rolls back on an error."""
-        with Session(self.engine) as session, session.begin():
+        with self._refusals(), Session(self.engine) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what the database refuses (full disk, read-only, locked for too long) into one clear WorkspaceError."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
+            raise WorkspaceError(
+                f"the ledger of the workspace {self.root} cannot be used: {error.orig}",
+                hint="Free some space, or give another with --workspace DIR.",
+                path=str(self.root),
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from corpusmith.core.errors import NotFoundError, RunHeldError
 from corpusmith.store.database import Database, PublishedRow, RunRow, StepRow
@@ -92,6 +93,13 @@ class Runs:
 
     def publish(self, name: str, artifact: str, run_id: str | None) -> int:
         """Give an artifact the next version under `name`; the same artifact again keeps its version."""
+        while True:
+            try:
+                return self._publish(name, artifact, run_id)
+            except IntegrityError:  # another run took that version at the same moment
+                continue
+
+    def _publish(self, name: str, artifact: str, run_id: str | None) -> int:
         with self._database.session() as session:
             rows = list(session.scalars(select(PublishedRow).where(PublishedRow.name == name)))
             for row in rows:

@@ -7,26 +7,45 @@ input. Personal data shows as placeholders unless the person asks to reveal it.
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpusmith.core.errors import NotFoundError
+from corpusmith.core.errors import NotFoundError, ParameterError
 from corpusmith.core.ids import root_row_id
-from corpusmith.core.rows import PARENT_ID, ROW_ID, TEXT
+from corpusmith.core.rows import META, PARENT_ID, ROW_ID, TEXT
 from corpusmith.ops.pii import mask
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.workspace import Workspace
+from corpusmith.workflows.story import load_story
 
 MOST_ROWS = 5
 """Rows told about when a text was found in more."""
 
+MOST_CHARS = 2000
+"""Characters of a row's text that are told."""
+
+SPLIT = "split"
+UNEXPLAINED = "no rule that was written down"
+"""A row that is gone with no ledger line; a defect, since nothing may go without one."""
+
+HIDDEN = "(personal data, shown with --reveal)"
+
 _WORDS = re.compile(r"\s+|\S+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the lineage under the name the run gave it (its method), or its tool's."""
+
+    data: StoredDataset
+    name: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,8 @@ class Happening:
 
     def line(self) -> str:
         """For a terminal."""
-        out = f"  {self.step:14} {self.action:8} {self.rule}"
+        derived = f" {self.row_id}" if "~" in self.row_id else ""
+        out = f"  {self.step:22} {self.action:8} {self.rule}{derived}".rstrip()
         if self.value is not None:
             out += f" = {self.value:.4g}"
         if self.threshold is not None:
@@ -75,6 +95,7 @@ class RowHistory:
             "row_id": self.row_id,
             "text": self.text,
             "ended": self.ended,
+            "found_in": self.found_in,
             "happenings": [vars(happening) for happening in self.happenings],
         }
 
@@ -83,12 +104,11 @@ class RowHistory:
         out = [f"{self.row_id}", f"  {self.text[:300]!r}"]
         for happening in self.happenings:
             out.append(happening.line())
-            if happening.before or happening.after:
+            if happening.before:
                 out.append(f"      - {happening.before[:200]!r}")
+            if happening.after:
                 out.append(f"      + {happening.after[:200]!r}")
         out.append(f"  {self.ended}")
-        if self.found_in > MOST_ROWS:
-            out.append(f"  (the text is in {self.found_in} rows; the first {MOST_ROWS} are told)")
         return out
 
 
@@ -97,28 +117,37 @@ def trace_row(workspace: Workspace, ref: str, row: str, *, reveal: bool = False)
 
     Args:
         workspace: Where to look.
-        ref: Dataset, version or run whose lineage is followed.
+        ref: Dataset, version or run whose lineage is followed; a run that has no result yet, as far as it has come.
         row: Row id (also of a derived row), or text.
         reveal: Show personal data as it stands.
 
     Raises:
+        ParameterError: `row` is empty.
         NotFoundError: Neither an id nor text of the input.
     """
-    path = lineage(workspace, workspace.resolve(ref))
-    first = path[0]
-    wanted = _rows(first, pc.field(ROW_ID) == root_row_id(row))
-    if not wanted.num_rows:
-        unreadable = _unreadable(first, row)
-        if unreadable is not None:
-            return [unreadable]
-        wanted = _holding(first, row)
-    if not wanted.num_rows:
+    if not row.strip():
+        raise ParameterError("no row is named", hint="Give a row id such as articles.jsonl#17, or words of its text.")
+    data, names = _current(workspace, ref)
+    path = [Step(each, names.get(each.id, each.record.tool)) for each in lineage(workspace, data)]
+    first = path[0].data
+    hide: Callable[[str], str] = (lambda text: text) if reveal else (lambda text: mask(text)[0])
+    by_id = _rows(first, pc.field(ROW_ID).isin([row, root_row_id(row)]))
+    if by_id.num_rows:
+        return [_follow(path, found, hide) for found in by_id.to_pylist()]
+    refused = _rejects(first, lambda line: line["row_id"] == row)
+    if refused:
+        return [_never_read(first, line, hide) for line in refused]
+    rows, count = _holding(first, row)
+    told = [_follow(path, found, hide) for found in rows]
+    needle = fold(row)
+    refused = _rejects(first, lambda line: needle in fold(line["raw"] or ""))
+    told += [_never_read(first, line, hide) for line in refused[: MOST_ROWS - len(told)]]
+    if not told:
         raise NotFoundError(
             f"no row {row[:80]!r} in {ref}, and no row of its input holds that text",
             hint="Give a row id such as articles.jsonl#17, or words as they stood in the input.",
         )
-    hide: Callable[[str], str] = (lambda text: text) if reveal else (lambda text: mask(text)[0])
-    return [_follow(path, found, hide, wanted.num_rows) for found in wanted.slice(0, MOST_ROWS).to_pylist()]
+    return [replace(history, found_in=count + len(refused)) for history in told]
 
 
 def lineage(workspace: Workspace, data: StoredDataset) -> list[StoredDataset]:
@@ -129,27 +158,76 @@ def lineage(workspace: Workspace, data: StoredDataset) -> list[StoredDataset]:
     return path[::-1]
 
 
-def _rows(data: StoredDataset, where: Any) -> pa.Table:
-    tables = [pq.read_table(path, filters=where) for path in data.part_paths]
+def fold(text: str) -> str:
+    """A text with its white space folded."""
+    return " ".join(text.split())
+
+
+def _current(workspace: Workspace, ref: str) -> tuple[StoredDataset, Mapping[str, str]]:
+    """The dataset a reference means, and what the run that made it called its steps (by artifact id)."""
+    if ref == "last" or ref.startswith("r-"):
+        story = load_story(workspace, ref)
+        if not story.path:
+            raise NotFoundError(f"run {story.run.id} has read nothing yet", hint=f"corpusmith resume {story.run.id}")
+        return workspace.artifacts.open(story.path[-1].id), story.methods
+    data = workspace.resolve(ref)
+    made = next((p["run_id"] for p in workspace.runs.published() if p["artifact"] == data.id and p["run_id"]), None)
+    return data, {} if made is None else load_story(workspace, made).methods
+
+
+def _rows(data: StoredDataset, where: Any, columns: list[str] | None = None) -> pa.Table:
+    tables = [pq.read_table(path, columns=columns, filters=where) for path in data.part_paths]
     return pa.concat_tables(tables) if tables else pa.table({ROW_ID: [], TEXT: []})
 
 
-def _holding(data: StoredDataset, text: str) -> pa.Table:
-    """Rows whose text holds `text`, white space folded."""
-    pattern = r"\s+".join(re.escape(word) for word in text.split())
-    found = []
+def _holding(data: StoredDataset, text: str) -> tuple[list[dict[str, Any]], int]:
+    """The first rows whose text or other fields hold `text`, white space folded, and how many rows do.
+
+    The longest word finds the candidates in Arrow; the whole text is then looked for in those.
+    """
+    needle, word = fold(text), max(text.split(), key=len)
+    escaped = json.dumps(word, ensure_ascii=False)[1:-1], json.dumps(word)[1:-1]
+    found: list[dict[str, Any]] = []
+    count = 0
     for batch in data.batches():
-        hit = pc.match_substring_regex(batch.column(TEXT), pattern)
-        found.append(batch.filter(hit))
-    return pa.concat_tables(found) if found else pa.table({ROW_ID: [], TEXT: []})
+        hit = pc.match_substring(batch.column(TEXT), word)
+        for form in {word, *escaped}:
+            hit = pc.or_(hit, pc.match_substring(batch.column(META), form))
+        for row in batch.filter(hit).to_pylist():
+            if needle in fold(row[TEXT] or "") or any(needle in fold(value) for value in _fields(row[META])):
+                count += 1
+                if count <= MOST_ROWS:
+                    found.append(row)
+    return found, count
 
 
-def _unreadable(first: StoredDataset, row: str) -> RowHistory | None:
-    for line in _ledger(first, [row]):
-        if line["action"] == "drop":
-            happening = _happening(first, line)
-            return RowHistory(row, "", (happening,), f"never became a row: {line['rule']} ({line['detail'] or ''})")
-    return None
+def _fields(meta: str | None) -> list[str]:
+    """Every string in a row's other fields."""
+    out: list[str] = []
+    todo: list[Any] = [json.loads(meta)] if meta else []
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
+        elif value is not None:
+            out.append(str(value))
+    return out
+
+
+def _rejects(first: StoredDataset, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """Records that never became rows."""
+    if "rejects.jsonl" not in first.record.files:
+        return []
+    with first.file("rejects.jsonl").open(encoding="utf-8") as lines:
+        return [line for line in map(json.loads, lines) if wanted(line)]
+
+
+def _never_read(first: StoredDataset, line: dict[str, Any], hide: Callable[[str], str]) -> RowHistory:
+    happening = Happening(first.record.tool, first.id, line["row_id"], "drop", "unreadable")
+    ended = f"never became a row: unreadable in step {first.record.tool} ({line['reason']})"
+    return RowHistory(line["row_id"], hide(line["raw"] or "")[:MOST_CHARS], (happening,), ended)
 
 
 def _ledger(data: StoredDataset, ids: Iterable[str]) -> list[dict[str, Any]]:
@@ -160,10 +238,10 @@ def _ledger(data: StoredDataset, ids: Iterable[str]) -> list[dict[str, Any]]:
     return lines
 
 
-def _happening(data: StoredDataset, line: dict[str, Any], before: str = "", after: str = "") -> Happening:
+def _happening(step: Step, line: dict[str, Any], before: str = "", after: str = "") -> Happening:
     return Happening(
-        step=data.record.tool,
-        artifact=data.id,
+        step=step.name,
+        artifact=step.data.id,
         row_id=line[ROW_ID],
         action=line["action"],
         rule=line["rule"],
@@ -175,46 +253,71 @@ def _happening(data: StoredDataset, line: dict[str, Any], before: str = "", afte
     )
 
 
-def _follow(path: list[StoredDataset], row: dict[str, Any], hide: Callable[[str], str], found_in: int) -> RowHistory:
+def _follow(path: list[Step], row: dict[str, Any], hide: Callable[[str], str]) -> RowHistory:
     """Follow one source row, and the rows derived from it, along the lineage."""
     alive: dict[str, str] = {row[ROW_ID]: row[TEXT] or ""}
     happenings: list[Happening] = []
     ended = ""
-    for data in path[1:]:
-        lines = _ledger(data, alive)
-        columns = [name for name in (ROW_ID, PARENT_ID, TEXT, "split") if name in data.schema.names]
-        here = pc.field(ROW_ID).isin(list(alive))
-        if PARENT_ID in columns:
-            here = here | pc.field(PARENT_ID).isin(list(alive))
-        now_rows = _rows(data, here).select(columns).to_pylist()
-        now = {r[ROW_ID]: r[TEXT] or "" for r in now_rows}
-        for line in lines:
-            before = after = ""
-            if line["action"] == "change" and line[ROW_ID] in now:
-                before, after = difference(hide(alive[line[ROW_ID]]), hide(now[line[ROW_ID]]))
-            happenings.append(_happening(data, line, before, after))
-        if not lines and now:
-            happenings.append(Happening(data.record.tool, data.id, next(iter(now)), "kept"))
-        fresh = [r for r in now if r not in alive]
-        if fresh and not any(line["action"] == "derive" for line in lines):
-            happenings += [Happening(data.record.tool, data.id, r, "derive", data.record.tool) for r in fresh]
+    for step in path[1:]:
+        now = _descendants(step.data, alive)
+        lines = _ledger(step.data, {*alive, *now})
+        happenings += _told(step, alive, now, lines, hide)
         if not now:
-            gone = [line for line in lines if line["action"] == "drop"]
-            rule = gone[-1]["rule"] if gone else data.record.tool
-            ended = f"dropped by {rule} in step {data.record.tool}"
+            gone = [line["rule"] for line in lines if line["action"] == "drop"]
+            ended = f"dropped by {gone[-1] if gone else UNEXPLAINED} in step {step.name}"
             break
         alive = now
-    if not ended:
-        last = path[-1]
-        splits = {r.get("split") for r in _rows(last, pc.field(ROW_ID).isin(list(alive))).to_pylist()} - {None}
-        place = f" in split {', '.join(sorted(splits))}" if splits else ""
-        what = (
-            "it is"
-            if list(alive) == [row[ROW_ID]]
-            else f"{len(alive)} derived row(s) ({', '.join(list(alive)[:4])}) are"
-        )
-        ended = f"{what} in the result {last.id[:12]}{place}"
-    return RowHistory(row[ROW_ID], hide(row[TEXT] or "")[:2000], tuple(happenings), ended, found_in)
+    return RowHistory(
+        row[ROW_ID],
+        hide(row[TEXT] or "")[:MOST_CHARS],
+        tuple(happenings),
+        ended or _place(path[-1].data, row[ROW_ID], alive),
+    )
+
+
+def _descendants(data: StoredDataset, alive: dict[str, str]) -> dict[str, str]:
+    """Which of the rows are still there, with those derived from them, and their texts."""
+    here = pc.field(ROW_ID).isin(list(alive)) | pc.field(PARENT_ID).isin(list(alive))
+    return {r[ROW_ID]: r[TEXT] or "" for r in _rows(data, here, [ROW_ID, TEXT]).to_pylist()}
+
+
+def _told(
+    step: Step,
+    before: dict[str, str],
+    now: dict[str, str],
+    lines: list[dict[str, Any]],
+    hide: Callable[[str], str],
+) -> list[Happening]:
+    """What one step did to the rows: its ledger lines, the rows it derived, and that it kept the others."""
+    out = []
+    shown: set[str] = set()
+    for line in lines:
+        row, old, new = line[ROW_ID], "", ""
+        if line["action"] == "change" and row in now and row in before and row not in shown:
+            old, new = difference(hide(before[row]), hide(now[row]))
+            if not old and not new and before[row] != now[row]:
+                new = HIDDEN
+            shown.add(row)
+        out.append(_happening(step, line, old, new))
+    known = {line[ROW_ID] for line in lines}
+    for row in now:
+        if row not in known:
+            action = "kept" if row in before else "derive"
+            out.append(Happening(step.name, step.data.id, row, action))
+    return out
+
+
+def _place(last: StoredDataset, root: str, alive: dict[str, str]) -> str:
+    """Where the rows stand in the result."""
+    splits: list[str] = []
+    if SPLIT in last.schema.names:
+        found = _rows(last, pc.field(ROW_ID).isin(list(alive)), [SPLIT])
+        splits = sorted({str(name) for name in found.column(SPLIT).to_pylist()})
+    place = f", in split {' and '.join(splits)}" if splits else ""
+    if list(alive) == [root]:
+        return f"it is in the result {last.id[:12]}{place}"
+    shown = ", ".join(list(alive)[:4]) + (", …" if len(alive) > 4 else "")
+    return f"{len(alive)} rows that come from it are in the result {last.id[:12]}{place}: {shown}"
 
 
 def difference(before: str, after: str) -> tuple[str, str]:

@@ -136,5 +136,14 @@ def load_recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        first = str(error).splitlines()[0]
-        raise ParameterError(f"{path} is not a recipe: {first}", hint="Make one: corpusmith recipe RUN") from error
+        first = _first_fault(error)
+        raise ParameterError(
+            f"{path} is not a recipe: {first}", hint="Make one: corpusmith recipe RUN > recipe.yaml"
+        ) from error
+
+
+def _first_fault(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in fault['loc']) or 'it'}: {fault['msg'].lower()}"
+    return str(error).splitlines()[0]

@@ -12,11 +12,15 @@ from pydantic import BaseModel, ConfigDict
 from corpusmith.core.errors import ParameterError, UsageError
 from corpusmith.core.gates import GateResult, Scorecard, judge
 from corpusmith.core.tools import Tool
-from corpusmith.engine.runner import Runner, StepOutcome
+from corpusmith.engine.runner import Runner, StepOutcome, parse_params
 from corpusmith.workflows.recipe import Recipe, RecipeStep
 
+EDITED = "Make it again: corpusmith recipe RUN"
 DRIFT = 0.2
-"""A step's assumption is broken when the share of rows it keeps is this far from what it kept in the recipe's run."""
+"""A step's assumption is broken when the share of its rows that it keeps is this much under what it kept then."""
+
+SIZES = ("rows", "tokens")
+"""Gates on how much there is, which no single step is there to reach."""
 
 
 class ReplayedStep(BaseModel):
@@ -57,23 +61,17 @@ def replay(
         ParameterError: The recipe names a tool that does not exist, or in another version.
         UsageError: A step cannot run on the new input; the message names the step.
     """
+    refuse_unknown(recipe, tools)
     done: dict[str, StepOutcome] = {}
     steps = []
     first_ingest = next((s.name for s in recipe.steps if s.tool == "ingest"), None)
     for step in recipe.steps:
-        tool = tools.get(step.tool)
-        if tool is None or tool.version != step.version:
-            have = "none" if tool is None else f"version {tool.version}"
-            raise ParameterError(
-                f"step {step.name} needs {step.tool} version {step.version}, here is {have}",
-                hint="Replay it with the version of corpusmith that wrote it, or run the request again.",
-            )
         params = dict(step.params)
         if sources and step.name == first_ingest:
             params["sources"] = list(sources)
         try:
             outcome = runner.run_step(
-                tool, params, {role: done[name].id for role, name in step.inputs.items()}, step.seed
+                tools[step.tool], params, {role: done[name].id for role, name in step.inputs.items()}, step.seed
             )
         except UsageError as error:
             raise UsageError(f"step {step.name} cannot run: {error.message}", hint=error.hint) from error
@@ -86,12 +84,7 @@ def replay(
     card = Scorecard.model_validate_json(measured.artifact.file("scorecard.json").read_bytes())
     gates = tuple(judge(recipe.gates, card))
     broken = [f"{s.name}: {s.broken}" for s in steps if s.broken]
-    for gate in gates:
-        if not gate.passed:
-            meant = [s.name for s in recipe.steps if s.metric == gate.metric]
-            who = f"{meant[-1]} was to reach it" if meant else "no step of the recipe works on it"
-            shown = "not measured" if gate.value is None else f"{gate.value:.4g}"
-            broken.append(f"gate {gate.metric} {gate.op} {gate.target:g} is {shown}: {who}")
+    broken += [_broken_gate(gate, recipe, steps) for gate in gates if not gate.passed]
     return Replay(
         dataset=result.id,
         same=all(s.same_digest for s in steps),
@@ -99,6 +92,46 @@ def replay(
         gates=gates,
         broken=tuple(broken),
     )
+
+
+def refuse_unknown(recipe: Recipe, tools: Mapping[str, Tool[Any]]) -> None:
+    """Check that every step can be run here.
+
+    Raises:
+        ParameterError: The recipe names a tool that does not exist, or in another version, or a step's parameters are
+            none of its tool, or an input that no earlier step makes.
+    """
+    made: set[str] = set()
+    for step in recipe.steps:
+        tool = tools.get(step.tool)
+        if tool is None or tool.version != step.version:
+            have = "none" if tool is None else f"version {tool.version}"
+            raise ParameterError(
+                f"step {step.name} needs {step.tool} version {step.version}, here is {have}",
+                hint="Replay it with the version of corpusmith that wrote it, or run the request again.",
+            )
+        parse_params(tool, step.params)
+        for name in step.inputs.values():
+            if name not in made:
+                raise ParameterError(f"step {step.name} needs {name}, which no step before it makes", hint=EDITED)
+        made.add(step.name)
+    if recipe.result not in made:
+        raise ParameterError(f"the recipe's result is {recipe.result!r}, which no step makes", hint=EDITED)
+
+
+def _broken_gate(gate: GateResult, recipe: Recipe, steps: Sequence[ReplayedStep]) -> str:
+    """A gate that does not hold, and the step whose assumption that breaks."""
+    meant = [s.name for s in recipe.steps if s.metric == gate.metric]
+    if meant:
+        who = f"{meant[-1]} was to reach it"
+    elif gate.metric in SIZES and steps:
+        most = max(steps, key=lambda step: step.rows_in - step.rows_out)
+        lost = most.rows_in - most.rows_out
+        who = f"{most.name} took most, {lost:,} of {most.rows_in:,} rows" if lost else "the input holds no more"
+    else:
+        who = "no step of the recipe works on it"
+    shown = "not measured" if gate.value is None else f"{gate.value:.4g}"
+    return f"gate {gate.metric} {gate.op} {gate.target:g} is {shown}: {who}"
 
 
 def _evals(recipe: Recipe, done: Mapping[str, StepOutcome]) -> dict[str, str]:
@@ -116,8 +149,8 @@ def _compare(step: RecipeStep, outcome: StepOutcome, done: Mapping[str, StepOutc
     broken = ""
     if not same and step.rows_in and rows_in and step.tool not in ("sample", "generate", "format", "ingest"):
         then, now = step.rows_out / step.rows_in, record.rows / rows_in
-        if abs(then - now) > DRIFT:
-            broken = f"kept {then:.0%} of its rows then, {now:.0%} now ({step.why or step.metric or step.tool})"
+        if then - now > DRIFT:
+            broken = f"kept {then:.0%} of its rows then, {now:.0%} now"
     return ReplayedStep(
         name=step.name,
         artifact=outcome.id,

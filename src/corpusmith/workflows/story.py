@@ -5,6 +5,7 @@ Works on a run at any moment: while it runs, after a crash, at its end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ class RunStory:
         brief: None before it was understood.
         decisions: In turn order, with what was measured.
         path: Records of the artifacts from the first ingest to the current data, in order: the kept path.
+        methods: Per artifact id, the method of the catalogue that made it; absent for what only reads or measures.
         notes: What the run said about itself (sources, refusals).
         events: The whole log.
         profile_start: Artifact id of the profile of the data as it came in; `profile_end` of the current data.
@@ -35,10 +37,15 @@ class RunStory:
     brief: Brief | None
     decisions: tuple[Decision, ...]
     path: tuple[ArtifactRecord, ...]
+    methods: Mapping[str, str]
     notes: tuple[str, ...]
     events: tuple[Event, ...]
     profile_start: str | None
     profile_end: str | None
+
+    def name_of(self, record: ArtifactRecord) -> str:
+        """What a step is called: its method, or its tool where no decision stands behind it."""
+        return self.methods.get(record.id, record.tool)
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -54,7 +61,14 @@ class RunStory:
             "brief": None if self.brief is None else self.brief.model_dump(mode="json"),
             "decisions": [decision.model_dump(mode="json") for decision in self.decisions],
             "path": [
-                {"artifact": r.id, "tool": r.tool, "rows": r.rows, "counts": r.counts.model_dump()} for r in self.path
+                {
+                    "artifact": r.id,
+                    "tool": r.tool,
+                    "method": self.name_of(r),
+                    "rows": r.rows,
+                    "counts": r.counts.model_dump(),
+                }
+                for r in self.path
             ],
             "notes": list(self.notes),
             "outcome": self.outcome,
@@ -67,20 +81,26 @@ class RunStory:
             out.append(f"not understood: {'; '.join(self.brief.not_understood)}")
         out += [f"note     {note}" for note in self.notes]
         for decision in self.decisions:
-            out.append(f"{decision.id}  {decision.chosen}: {decision.why}")
+            out.append(f"\n{decision.id}      {decision.chosen}: {decision.why}")
             if decision.kept is not None:
-                predicted = "-" if decision.predicted is None else f"{decision.predicted:.4g}"
-                measured = "-" if decision.measured is None else f"{decision.measured:.4g}"
                 verdict = "kept" if decision.kept else "rolled back"
-                out.append(f"     predicted {predicted}, measured {measured}; {verdict}: {decision.outcome}")
+                expected = "" if decision.predicted is None else f" (predicted {decision.predicted:.4g})"
+                out.append(f"         {verdict}: {decision.outcome}{expected}")
+        out += ["", f"step     {'':22} {'rows':>10} {'dropped':>9} {'changes':>9}"] if self.path else []
         for record in self.path:
             dropped = sum(record.counts.dropped.values())
             changed = sum(record.counts.changed.values())
-            out.append(f"step     {record.tool:14} {record.rows:>9,} rows  dropped {dropped:,}  changes {changed:,}")
+            out.append(f"         {self.name_of(record):22} {record.rows:>10,} {dropped:>9,} {changed:>9,}")
+        out += [""] if self.outcome.get("gates") else []
         for gate in self.outcome.get("gates", []):
             value = "not measured" if gate["value"] is None else f"{gate['value']:.4g}"
-            verdict = "holds" if gate["passed"] else "FAILS"
+            verdict = ("holds" if gate["passed"] else "FAILS") + ("" if gate["severity"] == "must" else " (should)")
             out.append(f"gate     {gate['metric']} {gate['op']} {gate['target']:g}: {value} {verdict}")
+        if "dataset" in self.outcome:
+            out += ["", f"dataset  {self.outcome['dataset']['ref']}: {self.outcome['dataset']['rows']:,} rows"]
+            out.append(f"         {self.outcome['dataset']['path']}")
+        elif self.outcome.get("error"):
+            out.append(f"error    {self.outcome['error']}")
         return out
 
 
@@ -94,6 +114,7 @@ def load_story(workspace: Workspace, run_id: str) -> RunStory:
     events = tuple(read_events(workspace.runs.folder(run.id) / LOG_NAME))
     brief, notes = None, []
     decisions: dict[str, Decision] = {}
+    methods: dict[str, str] = {}
     data: str | None = run.dataset
     profiles: list[tuple[str, str]] = []
     for event in events:
@@ -108,6 +129,8 @@ def load_story(workspace: Workspace, run_id: str) -> RunStory:
         elif event.kind == "measured":
             found = decisions[event.data["decision"]]
             decisions[found.id] = found.model_copy(update={k: event.data[k] for k in ("measured", "kept", "outcome")})
+            if event.data["artifact"]:
+                methods[event.data["artifact"]] = found.chosen
             if event.data["kept"] and run.dataset is None:
                 data = event.data["artifact"]
         elif event.kind == "step_finished" and event.data["tool"] == "profile" and "artifact" in event.data:
@@ -121,6 +144,7 @@ def load_story(workspace: Workspace, run_id: str) -> RunStory:
         brief=brief,
         decisions=tuple(decisions.values()),
         path=path,
+        methods=methods,
         notes=tuple(notes),
         events=events,
         profile_start=next((p for d, p in profiles if d == first), None),

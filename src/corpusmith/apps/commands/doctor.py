@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
 from pathlib import Path
 
 from corpusmith import __version__
-from corpusmith.apps.output import boundary, show, show_json, table
+from corpusmith.apps.boundary import boundary
+from corpusmith.apps.output import show, show_json, table
+from corpusmith.core.errors import WorkspaceError
 from corpusmith.core.settings import load_settings
-from corpusmith.ops.language import identify
+from corpusmith.ops.language import detect
 from corpusmith.store.workspace import Workspace
 
 EXTRAS = {"llm": ("langchain_openai", "openai"), "opik": ("opik",)}
+SENTENCE = "This sentence is written in plain English so that it can be recognised."
 
 
 def doctor(workspace: Path | None, as_json: bool) -> None:
     """Run the checks; a workspace that cannot be used is an error."""
-    with boundary(as_json):
+    with boundary(as_json, workspace):
         settings = load_settings(workspace)
-        Workspace.open(settings.workspace).close()
-        found, confidence = identify("This sentence is written in plain English so that it can be recognised.")
-        free = shutil.disk_usage(settings.workspace).free
+        languages, confidences = detect([SENTENCE])
         rows = [
             ("corpusmith", __version__),
             ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-            ("workspace", f"{settings.workspace} (writable, {free / 1e9:.1f} GB free)"),
+            ("workspace", workspace_state(settings.workspace)),
             ("workers", str(settings.workers)),
-            ("language model", f"works: {found} at {confidence:.2f}"),
+            ("language model", f"works: {languages[0]} at {confidences[0]:.2f}"),
             ("chat model", settings.model or "none (the rules planner needs none)"),
             ("opik", settings.opik_url or "none: traces stay in the workspace"),
         ]
@@ -39,3 +41,18 @@ def doctor(workspace: Path | None, as_json: bool) -> None:
             show_json({"status": 0, **dict(rows)})
         else:
             show(table(("what", "state"), rows))
+
+
+def workspace_state(root: Path) -> str:
+    """Whether the workspace can be used; makes none.
+
+    Raises:
+        WorkspaceError: It cannot.
+    """
+    if root.exists():
+        Workspace.open(root).close()
+        return f"{root} (writable, {shutil.disk_usage(root).free / 1e9:.1f} GB free)"
+    above = next(folder for folder in root.parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise WorkspaceError(f"the workspace {root} cannot be made in {above}", hint="Give --workspace DIR.")
+    return f"{root} (not there yet, {shutil.disk_usage(above).free / 1e9:.1f} GB free)"

@@ -7,8 +7,9 @@ from typing import Any
 
 from corpusmith.agent.options import RunOptions
 from corpusmith.agent.planner import Planner
+from corpusmith.apps.boundary import boundary
 from corpusmith.apps.compose import App
-from corpusmith.apps.output import boundary, show, show_json, table
+from corpusmith.apps.output import show, show_json, table
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import load_settings
 from corpusmith.evals.planting.truth import PlantedTruth

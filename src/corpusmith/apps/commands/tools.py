@@ -8,23 +8,26 @@ from typing import Any
 
 import yaml
 
-from corpusmith.apps.commands.runs import open_app
-from corpusmith.apps.output import boundary, show, show_json, table
+from corpusmith.apps.approving import approver, ask_on_terminal
+from corpusmith.apps.boundary import boundary
+from corpusmith.apps.output import show, show_json, table
 from corpusmith.core.errors import ParameterError
+from corpusmith.core.settings import load_settings
+from corpusmith.engine.runner import StepOutcome, parse_params
 from corpusmith.tools.registry import TOOLS, tool
 
 
 def list_tools(as_json: bool) -> None:
     """`corpusmith tool list`."""
     if as_json:
-        show_json({"tools": [_plain(name) for name in TOOLS]})
+        show_json({"status": 0, "tools": [_plain(name) for name in TOOLS]})
         return
     rows = [(t.name, t.kind, ", ".join(t.inputs) or "-", t.summary) for t in TOOLS.values()]
     show(table(("tool", "kind", "inputs", "what it does"), rows))
 
 
 def _plain(name: str) -> dict[str, Any]:
-    entry = TOOLS[name]
+    entry = tool(name)
     return {
         "name": name,
         "version": entry.version,
@@ -35,38 +38,74 @@ def _plain(name: str) -> dict[str, Any]:
     }
 
 
-def schema(name: str) -> None:
+def schema(name: str, as_json: bool) -> None:
     """`corpusmith tool schema`."""
-    with boundary(False):
-        show(json.dumps({**_plain(tool(name).name), "params": tool(name).params.model_json_schema()}, indent=1))
+    with boundary(as_json):
+        found = {**_plain(name), "params": tool(name).params.model_json_schema()}
+        if as_json:
+            show_json({"status": 0, **found})
+        else:
+            show(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def run_tool(
-    name: str, params_file: Path | None, data: list[str], seed: int, workspace: Path | None, as_json: bool
+    name: str,
+    params_file: Path | None,
+    data: list[str],
+    seed: int,
+    approving: tuple[str, Path | None],
+    workspace: Path | None,
+    as_json: bool,
 ) -> None:
     """`corpusmith tool run`."""
-    with boundary(as_json):
+    with boundary(as_json, workspace):
         chosen = tool(name)
-        params = _read_params(params_file)
-        app = open_app(workspace, as_json)
-        inputs = {}
-        for given in data:
-            role, _, ref = given.rpartition("=")
-            inputs[role or "data"] = app.workspace.resolve(ref).id
-        runner = app.runner()
-        try:
-            outcome = runner.run_step(chosen, params, inputs, seed)
-        finally:
-            runner.engine.close()
+        params = parse_params(chosen, read_params(params_file))
+        decide = approver(*approving)
+        outcome = run_alone(chosen, params, data, seed, decide, workspace, as_json)
         if as_json:
-            show_json({"status": 0, "artifact": outcome.id, "cached": outcome.cached, "result": outcome.result})
+            path = str(outcome.artifact.folder)
+            show_json(
+                {"status": 0, "artifact": outcome.id, "cached": outcome.cached, "path": path, "result": outcome.result}
+            )
             return
         show(f"artifact {outcome.id}{' (was there already)' if outcome.cached else ''}")
         for key, value in outcome.result.items():
             show(f"{key:20} {json.dumps(value, ensure_ascii=False)}")
 
 
-def _read_params(path: Path | None) -> dict[str, Any]:
+def run_alone(
+    chosen: Any, params: Any, data: list[str], seed: int, decide: Any, workspace: Path | None, as_json: bool
+) -> StepOutcome:
+    """Run one tool outside any run, on datasets given as `REF` or `ROLE=REF`."""
+    from corpusmith.apps.compose import App
+    from corpusmith.apps.stopping import Stop
+
+    app = App.open(load_settings(workspace))
+    inputs = {}
+    for given in data:
+        role, _, ref = given.rpartition("=")
+        inputs[role or "data"] = app.workspace.resolve(ref).id
+    stop = Stop(f"the tool {chosen.name}", f"corpusmith tool run {chosen.name} ...")
+    runner = app.runner(stop, decide)
+
+    def work() -> StepOutcome:
+        return runner.run_step(chosen, params, inputs, seed)
+
+    app.progress.doing(chosen.name)
+    try:
+        with stop.on_signals():
+            return ask_on_terminal(app.workspace.approvals, work, lambda _run_id: work(), as_json)
+    finally:
+        runner.engine.close()
+
+
+def read_params(path: Path | None) -> dict[str, Any]:
+    """The parameters in a JSON or YAML file; none without a file.
+
+    Raises:
+        ParameterError: It is missing, is neither, or holds no mapping of names.
+    """
     if path is None:
         return {}
     if not path.is_file():
@@ -74,7 +113,7 @@ def _read_params(path: Path | None) -> dict[str, Any]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path} is neither JSON nor YAML", hint="See `corpusmith tool schema`.") from error
-    if not isinstance(value, dict):
-        raise ParameterError(f"{path} holds no mapping of parameters", hint="See `corpusmith tool schema`.")
+        raise ParameterError(f"{path} is neither JSON nor YAML", hint="See `corpusmith tool schema NAME`.") from error
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ParameterError(f"{path} holds no mapping of parameters", hint="See `corpusmith tool schema NAME`.")
     return value

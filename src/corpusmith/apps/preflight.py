@@ -1,0 +1,39 @@
+"""Refuses what cannot work before a run exists, so that nothing half-made is left: no run, no artifact, no folder."""
+
+from __future__ import annotations
+
+from corpusmith import sources
+from corpusmith.agent.options import RunOptions
+from corpusmith.apps.approving import approver
+from corpusmith.core.brief import Brief
+from corpusmith.core.errors import ParameterError, SourceError
+from corpusmith.core.settings import Settings
+
+
+def refuse_early(brief: Brief, options: RunOptions, settings: Settings) -> None:
+    """Look at everything the run will need, without reading a row.
+
+    Raises:
+        SourceError: A source or an evaluation set is missing, empty or of a kind that is not read.
+        ParameterError: The column named is not there, the planner lacks a model, or the policy is none.
+    """
+    approver(options.approve, options.policy)
+    if options.planner == "llm":
+        model_name(options, settings)
+    if not brief.sources:
+        raise SourceError("the request names no source", hint="Add --source PATH, or name a path in the request.")
+    sources.open_sources(brief.sources, text_field=brief.text_field)
+    for path in brief.decontaminate_against:
+        sources.open_sources([path])
+
+
+def model_name(options: RunOptions, settings: Settings) -> str:
+    """The chat model of the llm planner.
+
+    Raises:
+        ParameterError: None is named.
+    """
+    name = options.model or settings.model
+    if name is None:
+        raise ParameterError("the llm planner needs a model", hint="Give --model provider:name, e.g. openai:gpt-4o.")
+    return name
