@@ -147,7 +147,7 @@ class Loop:
         except BudgetExceeded as error:
             return {"turn": state["turn"] + 1, "error": error.message, "status": error.exit_status}
         values = {name: metric.value for name, metric in card.metrics.items()}
-        kept, why = verdict_on(view, proposal.metric, values, result.rows, retained)
+        kept, why = verdict_on(view, proposal.metric, values, result.rows, retained, chosen.removes)
         after = None if proposal.metric is None else card.value(proposal.metric)
         update = self._settle(state, proposal, kept, why, before, after, 1.0 - min(1.0, retained))
         if kept:

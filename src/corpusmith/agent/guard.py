@@ -52,7 +52,12 @@ def objections(proposal: Proposal, view: View, tools: Mapping[str, Tool[Any]]) -
 
 
 def verdict_on(
-    view: View, metric: str | None, after: Mapping[str, float], rows_after: int, retained_of_input: float
+    view: View,
+    metric: str | None,
+    after: Mapping[str, float],
+    rows_after: int,
+    retained_of_input: float,
+    removes: bool = True,
 ) -> tuple[bool, str]:
     """Whether a step is kept, and why: the scorecard decides.
 
@@ -62,6 +67,8 @@ def verdict_on(
         after: Metric values on its result.
         rows_after: Rows of its result.
         retained_of_input: Share of the step's input rows that its result still represents.
+        removes: Whether the method drops rows. One that does not may bring to light what a filter is for (masking
+            makes copies alike): the gate it opens again is a goal again, not a reason to undo it.
     """
     brief = view.brief
     if rows_after == 0:
@@ -78,6 +85,8 @@ def verdict_on(
         if drawn and gate.metric in ("retention", "source_retention_min"):
             continue
         before_value = view.card.value(gate.metric)
+        if not removes and any(gate.metric in m.moves and m.removes and m.needs(view) for m in CATALOGUE.values()):
+            continue
         if gate.metric in ("rows", "tokens") and not drawn:
             continue  # how much is left is judged at the end: junk does not stay to make up the number
         if gate.holds(before_value) and not gate.holds(after.get(gate.metric)) and _more_offend(gate, view, after):

@@ -24,6 +24,9 @@ SHOULD_CAP = 0.1
 RULE_CAP = 0.05
 """Share of rows from which a published rule is taken to describe the genre of the corpus rather than its junk."""
 
+MOST_RUNS = 3
+"""Times a method may be kept: another step may open its goal again (masking makes copies alike)."""
+
 RULE_FAMILIES = frozenset({"gopher_quality", "gopher_repetition", "c4", "fineweb"})
 
 Choice = tuple[dict[str, Any], float | None]
@@ -81,22 +84,24 @@ def candidates(view: View) -> list[Candidate]:
         for method in CATALOGUE.values():
             if goal.name not in method.moves or not method.needs(view):
                 continue
-            left = tuple(dict(p) for p in method.settings(view) if not _spent(method, dict(p), view))
+            left = tuple(dict(p) for p in method.settings(view) if not _spent(method, dict(p), view, goal))
             if left:
                 out.append(Candidate(method, goal, left))
     return out
 
 
-def _spent(method: Method, params: dict[str, Any], view: View) -> bool:
-    """A setting is spent when it was rolled back, or ran on the very data that is current."""
+def _spent(method: Method, params: dict[str, Any], view: View, goal: Goal) -> bool:
+    """A setting is spent when it was rolled back, ran on the very data that is current, or could not reach the gate."""
     for attempt in view.attempts:
         if attempt.method == method.name and attempt.params == params:
             if not attempt.kept or attempt.data == view.data:
                 return True
             if attempt.before == attempt.after:
                 return True
-    # a filter that was kept has given its all; a repair may be needed again after another step
-    return sum(a.method == method.name and a.kept for a in view.attempts) >= (1 if method.removes else 2)
+    kept = [a for a in view.attempts if a.method == method.name and a.kept]
+    if method.removes and goal.gate is not None and any(not goal.gate.holds(a.after) for a in kept):
+        return True  # a filter that was kept and did not reach its gate has given its all
+    return len(kept) >= MOST_RUNS
 
 
 def _ranked(found: list[Candidate], goals: tuple[Goal, ...]) -> list[Candidate]:
@@ -134,7 +139,7 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
             options.append(Option(method=method.name, params=params, verdict="cannot run on the sample"))
             continue
         milder = _without_blunt_rules(params, figures)
-        if milder is not None and milder not in queue and not _spent(method, milder, view):
+        if milder is not None and milder not in queue and not _spent(method, milder, view, goal):
             queue.append(milder)
         value, kept = figures.get(goal.name), figures.get("sample_retention", 1.0)
         if kept < floor:
