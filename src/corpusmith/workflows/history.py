@@ -73,9 +73,10 @@ class Happening:
         if self.value is not None:
             out += f" = {self.value:.4g}"
         if self.threshold is not None:
-            out += f" (threshold {self.threshold:g})"
+            out += f" (threshold {self.threshold:.4g})"
         if self.kept_row_id:
-            out += f"; {self.kept_row_id} was kept instead"
+            leak = self.rule.startswith("contamination")
+            out += f"; it holds the evaluation item {self.kept_row_id}" if leak else f"; {self.kept_row_id} was kept"
         return out
 
 

@@ -1,141 +1,122 @@
-"""Figures of the report as inline SVG, drawn by matplotlib with text left as text, in the page's own colours."""
+"""Figures of the report as plain values that the template draws with HTML boxes: their text keeps its size on a phone,
+wraps, is escaped like all other text, and needs no drawing library.
+"""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from markupsafe import Markup
+MOST_BARS = 12
+MOST_BINS = 36
+REST = "(other)"
+"""Under this name a profile sums what it does not list."""
 
-BEFORE, AFTER, DROPPED, INK = "#b9c2cf", "#2563eb", "#d9623b", "#333b48"
-MOST_BARS = 14
+
+@dataclass(frozen=True)
+class Bar:
+    """One line (or one bin).
+
+    Attributes:
+        name: What is counted.
+        main: Length of the bar in percent of the chart, 0-100: the value afterwards, or the only one.
+        other: In percent: the value before (pairs and histograms), or what was lost in the step (paths).
+        label: The figures as text.
+    """
+
+    name: str
+    main: float
+    other: float
+    label: str
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A titled figure; `wide` takes the page's full width. `svg` is empty when there was nothing to draw."""
+    """A titled figure. `kind` says how its bars are drawn; `loss` colours them as something taken away."""
 
     title: str
-    svg: Markup
-    legend: bool = False
-    wide: bool = False
+    kind: Literal["bars", "pairs", "path", "histogram"]
+    bars: tuple[Bar, ...]
+    loss: bool = False
+
+    @property
+    def compares(self) -> bool:
+        """Whether it shows two moments, and so needs a key."""
+        return self.kind in ("pairs", "histogram")
 
 
-def bars(title: str, counts: Mapping[str, int]) -> Chart:
-    """Horizontal bars, largest first."""
-    rows = _largest(counts)
-    if not rows:
-        return Chart(title, Markup())
-    plot = _Plot(6.4, 0.5 + 0.27 * len(rows))
-    plot.axes.barh(range(len(rows)), [n for _, n in rows], color=DROPPED, height=0.66)
-    plot.name_rows([name for name, _ in rows], [n for _, n in rows])
-    return Chart(title, plot.svg())
+def bars(title: str, counts: Mapping[str, int], loss: bool = False) -> Chart:
+    """One bar per name, largest first."""
+    rows = _largest({name: (0, n) for name, n in counts.items()})
+    most = max((n for _, (_, n) in rows), default=1)
+    return Chart(title, "bars", tuple(Bar(name, 100 * n / most, 0.0, f"{n:,}") for name, (_, n) in rows), loss)
 
 
 def paired_bars(title: str, before: Mapping[str, int], after: Mapping[str, int]) -> Chart:
-    """Horizontal bars of two moments."""
-    both = {name: max(before.get(name, 0), after.get(name, 0)) for name in {*before, *after}}
-    rows = _largest(both)
-    if not rows:
-        return Chart(title, Markup())
-    plot = _Plot(6.4, 0.5 + 0.4 * len(rows))
-    plot.axes.barh([n - 0.19 for n in range(len(rows))], [before.get(k, 0) for k, _ in rows], color=BEFORE, height=0.36)
-    plot.axes.barh([n + 0.19 for n in range(len(rows))], [after.get(k, 0) for k, _ in rows], color=AFTER, height=0.36)
-    labels = [f"{before.get(k, 0):,} → {after.get(k, 0):,}" for k, _ in rows]
-    plot.name_rows([name for name, _ in rows], [n for _, n in rows], labels)
-    return Chart(title, plot.svg(), legend=True)
+    """Two bars per name, for two moments."""
+    rows = _largest({name: (before.get(name, 0), after.get(name, 0)) for name in {*before, *after}})
+    most = max((max(pair) for _, pair in rows), default=1)
+    return Chart(
+        title,
+        "pairs",
+        tuple(Bar(name, 100 * new / most, 100 * old / most, f"{old:,} → {new:,}") for name, (old, new) in rows),
+    )
 
 
-def waterfall(title: str, steps: Sequence[tuple[str, int]]) -> Chart:
-    """Rows left after each step, what went in the step before in the colour of loss."""
-    if not steps:
-        return Chart(title, Markup())
-    plot = _Plot(13, 2.5)
-    rows = [n for _, n in steps]
-    plot.axes.bar(range(len(rows)), rows, color=AFTER, width=0.62)
-    for n in range(1, len(rows)):
-        if rows[n] < rows[n - 1]:
-            plot.axes.bar(n, rows[n - 1] - rows[n], bottom=rows[n], color=DROPPED, width=0.62, alpha=0.45)
-    for n, value in enumerate(rows):
-        top = max(value, rows[n - 1] if n else value)
-        plot.axes.text(n, top, f"{value:,}", ha="center", va="bottom", color=INK, fontsize=8)
-    plot.axes.set_xticks(range(len(rows)), [name for name, _ in steps], fontsize=8.5)
-    plot.axes.set_yticks([])
-    plot.axes.margins(y=0.15)
-    return Chart(title, plot.svg(), wide=True)
+def path(title: str, steps: Sequence[tuple[str, int]]) -> Chart:
+    """Rows left after each step; what went in the step stands behind, in the colour of loss."""
+    most = max((rows for _, rows in steps), default=0) or 1
+    out, before = [], None
+    for name, rows in steps:
+        lost = 0 if before is None else before - rows
+        label = f"{rows:,}" + (f" (−{lost:,})" if lost > 0 else f" (+{-lost:,})" if lost < 0 else "")
+        out.append(Bar(name, 100 * rows / most, 100 * max(lost, 0) / most, label))
+        before = rows
+    return Chart(title, "path", tuple(out))
 
 
 def histogram(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Chart:
-    """Two histograms; `edges` (k+1 numbers) and `counts` (k), the shorter one's edges being the first of the longer."""
+    """Two histograms over the same bins.
+
+    Args:
+        title: Its heading.
+        before: `edges` (k+1 numbers) and `counts` (k).
+        after: The same; the shorter one's edges are the first of the longer one's.
+    """
     edges = max(before["edges"], after["edges"], key=len)
-    if not edges:
-        return Chart(title, Markup())
-    counts = before["counts"] + [0] * (len(edges) - 1 - len(before["counts"]))
-    plot = _Plot(6.4, 2.6)
-    names = [_edge(edge) for edge in edges]
-    spots = range(len(counts))
-    later = after["counts"] + [0] * (len(edges) - 1 - len(after["counts"]))
-    plot.axes.bar(spots, counts, color=BEFORE, width=0.9)
-    plot.axes.bar(spots, later, color=AFTER, width=0.5)
-    step = max(1, len(counts) // 8)
-    ticks = list(range(0, len(counts) + 1, step))
-    plot.axes.set_xticks([t - 0.5 for t in ticks], [names[t] for t in ticks], fontsize=8)
-    plot.axes.tick_params(axis="y", labelsize=8)
-    return Chart(title, plot.svg(), legend=True)
+    size = max(len(edges) - 1, 0)
+    old, new = (list(h["counts"]) + [0] * (size - len(h["counts"])) for h in (before, after))
+    full = [n for n in range(size) if old[n] or new[n]]
+    if not full:
+        return Chart(title, "histogram", ())
+    first, last = full[0], full[-1]
+    join = -(-(last + 1 - first) // MOST_BINS)
+    bins = [
+        (edges[n], edges[min(n + join, size)], sum(old[n : n + join]), sum(new[n : n + join]))
+        for n in range(first, last + 1, join)
+    ]
+    most = max(max(a, b) for _, _, a, b in bins)
+    return Chart(
+        title,
+        "histogram",
+        tuple(
+            Bar(_edge(low), 100 * b / most, 100 * a / most, f"{low:g} to {high:g}: {a:,} → {b:,}")
+            for low, high, a, b in bins
+        ),
+    )
 
 
 def _edge(value: float) -> str:
-    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+    return f"{value / 1000:.3g}k" if value >= 1000 else f"{value:g}"
 
 
-def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    rows = sorted(((k, n) for k, n in counts.items() if n), key=lambda row: (-row[1], row[0]))
-    if len(rows) > MOST_BARS:
-        rest = rows[MOST_BARS - 1 :]
-        rows = [*rows[: MOST_BARS - 1], (f"{len(rest)} others", sum(n for _, n in rest))]
-    return rows
-
-
-class _Plot:
-    """One axes on a transparent figure, without a display."""
-
-    def __init__(self, width_in: float, height_in: float) -> None:
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-
-        self._figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        FigureCanvasSVG(self._figure)
-        self.axes = self._figure.add_subplot()
-        for side in ("top", "right", "left", "bottom"):
-            self.axes.spines[side].set_visible(side == "bottom")
-            self.axes.spines[side].set_color("#d5dae2")
-        self.axes.tick_params(length=0, colors=INK)
-
-    def name_rows(self, names: Sequence[str], sizes: Sequence[int], labels: Sequence[str] | None = None) -> None:
-        """Names at the left, figures at the end of the bars, the first row on top."""
-        axes = self.axes
-        axes.set_yticks(
-            range(len(names)), [name if len(name) <= 38 else f"…{name[-37:]}" for name in names], fontsize=8.5
-        )
-        axes.invert_yaxis()
-        axes.set_xticks([])
-        axes.spines["bottom"].set_visible(False)
-        axes.margins(x=0.22, y=0.02)
-        for n, size in enumerate(sizes):
-            axes.text(size, n, f"  {labels[n] if labels else f'{size:,}'}", va="center", color=INK, fontsize=8)
-
-    def svg(self) -> Markup:
-        """The SVG element, without a prolog, text as text, with no generator's date or random ids."""
-        import matplotlib as mpl
-
-        sink = io.StringIO()
-        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "corpusmith", "font.family": "sans-serif"}):
-            self._figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        text = sink.getvalue()
-        text = text[text.index("<svg") :]
-        text = re.sub(r"font:([^;\"]*)'[^;\"]*", "font:\\1system-ui, sans-serif", text)
-        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-        return Markup(text)  # noqa: S704 - matplotlib escapes the names it draws
+def _largest(counts: Mapping[str, tuple[int, int]]) -> list[tuple[str, tuple[int, int]]]:
+    """The names with the largest counts; the rest summed under one line, both moments of it."""
+    rows = sorted(
+        ((name, pair) for name, pair in counts.items() if any(pair) and name != REST),
+        key=lambda row: (-max(row[1]), row[0]),
+    )
+    rest = [pair for _, pair in rows[MOST_BARS:]] + [counts.get(REST, (0, 0))]
+    old, new = sum(pair[0] for pair in rest), sum(pair[1] for pair in rest)
+    return [*rows[:MOST_BARS], ("all others", (old, new))] if old or new else rows

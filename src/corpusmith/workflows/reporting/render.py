@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 from corpusmith.core.errors import NotFoundError
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.files import write_atomic
 from corpusmith.store.workspace import Workspace
-from corpusmith.workflows.reporting.charts import Chart, bars, histogram, paired_bars, waterfall
+from corpusmith.workflows.reporting.charts import Chart, bars, histogram, paired_bars
+from corpusmith.workflows.reporting.charts import path as chart_path
 from corpusmith.workflows.reporting.samples import changed_samples, dropped_samples
 from corpusmith.workflows.story import RunStory, load_story
 
@@ -32,20 +36,30 @@ def write_report(workspace: Workspace, run_id: str, path: Path) -> None:
 def render(workspace: Workspace, story: RunStory) -> str:
     """The report as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": figure, "when": when, "short": lambda text: str(text)[:12]}
+    environment.filters |= {
+        "figure": figure,
+        "when": when,
+        "short": lambda text: str(text)[:12],
+        "clip": clip,
+        "breakable": breakable,
+    }
     template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
     path = [workspace.artifacts.open(record.id) for record in story.path]
+    names = [story.name_of(record) for record in story.path]
     start, end = _figures(workspace, story.profile_start), _figures(workspace, story.profile_end)
     return template.render(
         story=story,
         outcome=story.outcome,
         gates=story.outcome.get("gates", []),
-        path=[_step(data) for data in path],
+        path=[_step(name, data) for name, data in zip(names, path, strict=True)],
+        walk=chart_path("Rows after each step", [(n, d.record.rows) for n, d in zip(names, path, strict=True)]),
         charts=charts(path, start, end),
+        corpus=corpus_facts(start, end),
         dropped=dropped_samples(path),
         changed=changed_samples(path),
         spent=story.outcome.get("spent", {}),
         seconds=sum(record.seconds for record in story.path),
+        wall_s=story.events[-1].time - story.events[0].time if story.events else 0.0,
         made=time.time(),
     )
 
@@ -60,9 +74,10 @@ def _figures(workspace: Workspace, profile: str | None) -> dict[str, Any]:
     return loaded
 
 
-def _step(data: StoredDataset) -> dict[str, Any]:
+def _step(name: str, data: StoredDataset) -> dict[str, Any]:
     record = data.record
     return {
+        "name": name,
         "tool": record.tool,
         "id": record.id,
         "rows": record.rows,
@@ -75,32 +90,64 @@ def _step(data: StoredDataset) -> dict[str, Any]:
 
 
 def charts(path: list[StoredDataset], start: dict[str, Any], end: dict[str, Any]) -> list[Chart]:
-    """Every figure the run has data for."""
-    out = [waterfall("Rows after each step", [(d.record.tool, d.record.rows) for d in path])]
-    dropped: dict[str, int] = {}
-    changed: dict[str, int] = {}
+    """Every figure the run has data for; an empty one is left out."""
+    dropped: Counter[str] = Counter()
+    changed: Counter[str] = Counter()
     for data in path:
-        for rule, n in data.record.counts.dropped.items():
-            dropped[rule] = dropped.get(rule, 0) + n
-        for rule, n in data.record.counts.changed.items():
-            changed[rule] = changed.get(rule, 0) + n
-    out += [bars("Rows dropped, by rule", dropped), bars("Rows changed, by rule", changed)]
+        dropped.update(data.record.counts.dropped)
+        changed.update(data.record.counts.changed)
+    out = [bars("Rows dropped, by rule", dropped, loss=True), bars("Rows changed, by rule", changed)]
     if start.get("lengths") and end.get("lengths"):
         out.append(histogram("Length in words", start["lengths"]["words"], end["lengths"]["words"]))
     for key, title in (
-        ("languages", "Languages"),
+        ("languages", "Languages (rows)"),
         ("rules", "Quality rules broken (rows)"),
         ("pii", "Personal data (rows)"),
         ("duplicates", "Duplicates (rows)"),
         ("sources", "Rows per source"),
     ):
-        if start.get(key) or end.get(key):
-            out.append(paired_bars(title, _counts(start.get(key)), _counts(end.get(key))))
-    return [chart for chart in out if chart.svg]
+        out.append(paired_bars(title, _counts(start.get(key)), _counts(end.get(key))))
+    if start.get("duplicates") and end.get("duplicates"):
+        alike = (start["duplicates"]["similarity"], end["duplicates"]["similarity"])
+        out.append(histogram("Similarity of near-duplicates", *alike))
+    return [chart for chart in out if chart.bars]
+
+
+def corpus_facts(start: dict[str, Any], end: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What the corpus is, before and after: name and two values."""
+    wanted = (
+        ("Rows", ("rows",)),
+        ("Sources", ("source_count",)),
+        ("Tokens (words and marks)", ("tokens", "total")),
+        ("Different tokens", ("tokens", "unique")),
+        ("Tokens per row, median", ("lengths", "tokens", "median")),
+        ("Tokens per row, longest", ("lengths", "tokens", "max")),
+        ("Sequence length that wastes least", ("sequence_length", "recommended")),
+    )
+    found = [(name, _at(start, keys), _at(end, keys)) for name, keys in wanted]
+    return [(name, old, new) for name, old, new in found if old is not None or new is not None]
+
+
+def _at(value: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _counts(found: dict[str, Any] | None) -> dict[str, int]:
     return {name: count for name, count in (found or {}).items() if isinstance(count, int)}
+
+
+def clip(text: Any, most: int) -> str:
+    """A text of at most `most` characters."""
+    whole = str(text)
+    return whole if len(whole) <= most else whole[: most - 1].rstrip() + "…"
+
+
+def breakable(name: str) -> Markup:
+    """A name with underscores and dots, escaped, that a browser may break after them."""
+    pieces = (escape(piece) for piece in re.split(r"(?<=[_./])", name))
+    return Markup("<wbr>").join(pieces)
 
 
 def figure(value: Any) -> str:

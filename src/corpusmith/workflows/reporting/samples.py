@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,9 @@ from corpusmith.ops.pii import mask
 from corpusmith.store.dataset import StoredDataset
 
 PER_RULE = 2
+MOST_RULES = 8
+"""Rules of one step that samples are shown of, those that dropped most first."""
+
 EXCERPT_CHARS = 420
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
 MOST_TOKENS = 700
@@ -36,6 +41,15 @@ class DroppedSample:
 
 
 @dataclass(frozen=True)
+class DroppedByRule:
+    """How many rows one rule dropped in one step, and some of them."""
+
+    rule: str
+    rows: int
+    samples: tuple[DroppedSample, ...]
+
+
+@dataclass(frozen=True)
 class ChangedSample:
     """A changed row: its text as runs of (kind, text), kind one of same, del, ins."""
 
@@ -44,30 +58,38 @@ class ChangedSample:
     runs: tuple[tuple[str, str], ...]
 
 
-def dropped_samples(path: Sequence[StoredDataset]) -> list[DroppedSample]:
-    """Up to `PER_RULE` dropped rows per rule, in the order of steps."""
-    out: list[DroppedSample] = []
+def dropped_samples(path: Sequence[StoredDataset]) -> list[DroppedByRule]:
+    """Up to `PER_RULE` dropped rows per rule, in the order of steps; rows that a draw left out say nothing."""
+    out: list[DroppedByRule] = []
     for before, data in pairwise(path):
+        if data.record.tool == "sample":
+            continue
         lines = data.ledger()
         lines = lines.filter(pc.equal(lines.column("action"), "drop"))
-        chosen = []
-        for rule in pc.unique(lines.column("rule")).to_pylist():
-            chosen += lines.filter(pc.equal(lines.column("rule"), rule)).slice(0, PER_RULE).to_pylist()
+        counts = Counter(lines.column("rule").to_pylist())
+        chosen = [
+            line
+            for rule, _ in counts.most_common(MOST_RULES)
+            for line in lines.filter(pc.equal(lines.column("rule"), rule)).slice(0, PER_RULE).to_pylist()
+        ]
         wanted = [line[ROW_ID] for line in chosen] + [line["kept_row_id"] for line in chosen if line["kept_row_id"]]
         texts = texts_of(before, wanted)
-        out += [
-            DroppedSample(
-                row_id=line[ROW_ID],
-                rule=line["rule"],
-                value=line["value"],
-                threshold=line["threshold"],
-                kept_row_id=line["kept_row_id"],
-                text=excerpt(texts.get(line[ROW_ID], "")),
-                instead=excerpt(texts.get(line["kept_row_id"] or "", "")),
-            )
-            for line in chosen
-        ]
+        for rule, rows in counts.most_common(MOST_RULES):
+            samples = tuple(_dropped(line, texts) for line in chosen if line["rule"] == rule)
+            out.append(DroppedByRule(rule, rows, samples))
     return out
+
+
+def _dropped(line: dict[str, Any], texts: dict[str, str]) -> DroppedSample:
+    return DroppedSample(
+        row_id=line[ROW_ID],
+        rule=line["rule"],
+        value=line["value"],
+        threshold=line["threshold"],
+        kept_row_id=line["kept_row_id"],
+        text=excerpt(texts.get(line[ROW_ID], "")),
+        instead=excerpt(texts.get(line["kept_row_id"] or "", "")),
+    )
 
 
 def changed_samples(path: Sequence[StoredDataset]) -> list[ChangedSample]:
@@ -87,6 +109,8 @@ def changed_samples(path: Sequence[StoredDataset]) -> list[ChangedSample]:
             fresh = [row for row in found if row in new and row not in shown and old.get(row) != new[row]][:PER_RULE]
             for row in fresh:
                 shown.add(row)
+                if not (old[row].strip() or new[row].strip()):
+                    continue
                 runs = marked_difference(mask(old[row])[0], mask(new[row])[0])
                 if any(kind != "same" for kind, _ in runs):
                     out.append(ChangedSample(row, rule, runs))
