@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -55,10 +56,14 @@ class Step:
 
 
 class OpenAIServer:
-    """`requests` holds the JSON bodies, `headers` the headers of each request; a request past the script gets 418."""
+    """`requests` holds the JSON bodies, `headers` the headers of each request.
+
+    A request past the script is answered by `then`, given its body; without it, with 418.
+    """
 
     def __init__(self, *script: Step) -> None:
         self.script = list(script)
+        self.then: Callable[[dict[str, Any]], Step] = lambda _body: Step(status=418)
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.released = threading.Event()
@@ -100,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         server.requests.append(json.loads(raw))
         server.headers.append({key.lower(): value for key, value in self.headers.items()})
-        step = server.script.pop(0) if server.script else Step(status=418)
+        step = server.script.pop(0) if server.script else server.then(server.requests[-1])
         if self.path != "/v1/chat/completions":
             step = Step(status=404, message=f"no route {self.path}")
         if step.hang_s:

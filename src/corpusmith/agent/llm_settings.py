@@ -7,13 +7,16 @@ would be the only bound, and `unicode-repair` with `lowercase: true` would do to
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from corpusmith.agent.goals import Goal
 from corpusmith.agent.methods import CATALOGUE, Method
 from corpusmith.agent.planner import View
 from corpusmith.core.gates import Severity
+from corpusmith.ops.quality import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
 from corpusmith.tools.registry import TOOLS
 
 KNOBS: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +33,15 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "grounded-pairs": ("max_per_row",),
 }
 """Parameters that are a matter of judgement, per method; all others are the brief's."""
+
+_RULES: Mapping[str, GopherQuality | GopherRepetition | C4Quality | FineWebQuality] = {
+    "gopher-repetition": GopherRepetition(),
+    "gopher-quality": GopherQuality(),
+    "c4-page-rules": C4Quality(),
+    "fineweb-rules": FineWebQuality(),
+}
+_NGRAMS = {"max_top_ngram": 2, "max_dup_ngram": 5}
+"""Fields that hold one threshold per n, and their first n."""
 
 
 def complete(method: Method, given: Mapping[str, Any], view: View) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -50,6 +62,7 @@ def complete(method: Method, given: Mapping[str, Any], view: View) -> tuple[dict
         found.append(f"bad_arguments: {method.name} has no parameter {_names(stray)} for you; you may set: {may}")
     if fixed:
         found.append(f"not_yours: the brief sets {_names(fixed)} of {method.name}; leave it out")
+    found += _bad_thresholds(method, given.get("thresholds", {}))
     return {**base, **{name: plain(value) for name, value in given.items()}}, tuple(found)
 
 
@@ -92,9 +105,41 @@ def usable(method: Method, view: View) -> bool:
 
 
 def knob_schemas(method: Method) -> dict[str, dict[str, Any]]:
-    """JSON schema of each knob of a method, from its tool's parameters."""
+    """JSON schema of each knob of a method, from its tool's parameters; of thresholds the rules and their defaults."""
     properties: dict[str, dict[str, Any]] = TOOLS[method.tool].params.model_json_schema()["properties"]
-    return {name: {k: v for k, v in properties[name].items() if k != "title"} for name in KNOBS.get(method.name, ())}
+    shown = {}
+    for name in KNOBS.get(method.name, ()):
+        shown[name] = {key: value for key, value in properties[name].items() if key not in ("title", "default")}
+        if name == "thresholds":
+            shown[name] = {"type": "object", "rules": thresholds_of(method.name)}
+    return shown
+
+
+def thresholds_of(method: str) -> dict[str, float]:
+    """The thresholds of a method's rules that a model may set, with their published values."""
+    family = _RULES[method]
+    out: dict[str, float] = {}
+    for item in fields(family):
+        value = getattr(family, item.name)
+        if item.name in _NGRAMS:
+            kind, first = item.name.split("_")[1], _NGRAMS[item.name]
+            out |= {f"{kind}_{first + at}gram_char_frac": bound for at, bound in enumerate(value)}
+        elif item.name.startswith(("min_", "max_")):
+            out[item.name] = value
+    return out
+
+
+def _bad_thresholds(method: Method, given: Any) -> list[str]:
+    if method.name not in _RULES:
+        return []
+    rules = list(thresholds_of(method.name))
+    known = {*rules, *(re.sub("^(min|max)_", "", rule) for rule in rules)}
+    if not isinstance(given, Mapping):
+        return [f"bad_arguments: thresholds of {method.name} is an object, number or null by rule"]
+    unknown = [name for name in given if name not in known]
+    return [f"bad_arguments: {method.name} has no rule {_names(unknown)}; there are: {', '.join(rules)}"] * bool(
+        unknown
+    )
 
 
 def plain(value: Any) -> Any:
