@@ -42,6 +42,17 @@ def test_sentences(code):
     assert scores[code] > 0.65
 
 
+@pytest.mark.parametrize("code", ["en", "de", "fr", "es", "pt", "it", "pl", "ru"])
+def test_capitals_are_read_as_any_other_text(code):
+    scores = language_scores(SENTENCES[code].upper())
+    assert next(iter(scores)) == code
+    assert scores[code] > 0.65
+
+
+def test_a_few_capitals_stay():
+    assert useful_text("The NATO treaty was read to them in full.") == "The NATO treaty was read to them in full "
+
+
 def test_cantonese_is_chinese():
     assert next(iter(language_scores("佢哋琴日決定咗，成個夏天舊橋都唔畀車過，行人同單車就仲可以過。"))) == "zh"
 

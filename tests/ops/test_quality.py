@@ -54,11 +54,13 @@ def test_prose_passes(operator):
             "ellipsis_line_frac",
         ),
         ("number 1234 " * 60, "alpha_word_frac"),
+        ("_= ~^% $/| *+" * 40, "alpha_word_frac"),
         ("sunny valley river mountain forest meadow " * 10, "stop_words"),
     ],
 )
 def test_gopher_quality(text, rule):
-    assert rule_of(GopherQuality(language="en"), text) == f"gopher_quality.{rule}"
+    least = 50 if rule == "min_words" else None
+    assert rule_of(GopherQuality(min_words=least, language="en"), text) == f"gopher_quality.{rule}"
 
 
 def test_a_threshold_of_none_leaves_the_rule_out():

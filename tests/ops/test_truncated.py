@@ -26,6 +26,14 @@ def surely(text: str) -> float:
         ("A guide would tell them the story, and when they had heard it,", CERTAIN),
         ("A guide would tell them […]", CERTAIN),
         ("A guide would tell them the story. Read more…", CERTAIN),
+        ("A guide would tell them; nobody was willing to move; but then, when he had told the whole sto", LIKELY),
+        (
+            "\n\nOne more thing about the guide: he told the story to everyone who had the patience to listen to all o",
+            LIKELY,
+        ),
+        ("\n\nThe guide told them the sto", LIKELY),
+        ("\n\nThe guide told them their", CERTAIN),
+        ("\n\nNobody knows how many of them will", CERTAIN),
         ("\n\nIt was late. The guide had told them the story twice. Nobody was willing to go until the doo", 0.0),
     ],
 )
@@ -39,6 +47,13 @@ def test_cut(end, sure):
     [
         "",
         "\n\nFurther reading",
+        "\n\nWho we are",
+        "\n\nRead the whole story of the painter",
+        "\n\nPhoto of the museum by one of the guards",
+        "\n\nThe Story of a Painter and His Museum",
+        "\n\nAuthor: one of the guards that is with the museum",
+        "\n\nfor (guide of guides) { guide.tell(story); total = total + 1; } if (total) return total",
+        " 3",
         "\n\n- the first of the items\n- the second of the items that are listed here for no reason at all",
         "\n\n```\nfor row in rows:\n    print(row)\n```",
         "\n\n| a | b |\n| 1 | 2 |",
@@ -52,6 +67,11 @@ def test_cut(end, sure):
 )
 def test_whole(end):
     assert surely(PROSE + end) == 0.0
+
+
+def test_one_sentence_and_a_long_start_of_another_are_enough():
+    text = PROSE.partition(". ")[0] + ". Most of them had never seen a painting that large, so they stood in fron"
+    assert surely(text) == LIKELY
 
 
 @pytest.mark.parametrize("text", ["", "Paris", "a short title of a page", "the"])

