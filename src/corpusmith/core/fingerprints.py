@@ -8,9 +8,10 @@ and the number of workers. The canonical encoder raises on what it cannot encode
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -57,22 +58,32 @@ def fingerprint(value: Any) -> str:
 
 
 def row_digests(table: pa.Table) -> npt.NDArray[np.uint8]:
-    """A 128-bit digest (xxh3) per row over the values of every column in schema order; shape (n, 16)."""
-    hashers = [xxhash.xxh3_128() for _ in range(table.num_rows)]
-    for column in table.columns:
-        if pa.types.is_large_string(column.type) or pa.types.is_string(column.type):
-            for hasher, text in zip(hashers, column.to_pylist(), strict=True):
-                if text is None:
-                    hasher.update(b"\x00")
-                else:
-                    raw = text.encode()
-                    hasher.update(b"\x01%d:" % len(raw))
-                    hasher.update(raw)
-        else:
-            for hasher, value in zip(hashers, column.to_pylist(), strict=True):
-                hasher.update(b"\x02" + repr(value).encode() + b"\x00")
-    joined = b"".join(hasher.digest() for hasher in hashers)
+    """A 128-bit digest (xxh3) per row over the values of every column in schema order; shape (n, 16).
+
+    Each value is hashed by itself, straight from Arrow's bytes; a row's digest is that of its values' digests.
+    """
+    rows, columns = table.num_rows, table.num_columns
+    values = np.zeros((rows, columns, 17), np.uint8)  # 16 bytes of digest, 1 where there is a value
+    for number, column in enumerate(table.columns):
+        array = column.combine_chunks()
+        digests = b"".join(_value_digests(array))
+        values[:, number, :16] = np.frombuffer(digests, np.uint8).reshape(rows, 16)
+        values[:, number, 16] = np.asarray(array.is_valid())
+    values[values[:, :, 16] == 0] = 0
+    whole, width = memoryview(values.tobytes()), 17 * columns
+    joined = b"".join(xxhash.xxh3_128_digest(whole[at : at + width]) for at in range(0, rows * width, width))
     return np.frombuffer(joined, np.uint8).reshape(-1, 16)
+
+
+def _value_digests(array: pa.Array) -> Iterator[bytes]:
+    """One digest of 16 bytes for each value; of what stands at a null nothing is said."""
+    if not pa.types.is_large_string(array.type):
+        yield from (xxhash.xxh3_128_digest(repr(value).encode()) for value in array.to_pylist())
+        return
+    _, offsets, data = array.buffers()
+    raw = memoryview(b"" if data is None else data)
+    limits = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8).tolist() if len(array) else []
+    yield from (xxhash.xxh3_128_digest(raw[low:high]) for low, high in itertools.pairwise(limits))
 
 
 class ContentDigest:

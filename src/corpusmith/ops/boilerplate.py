@@ -7,15 +7,16 @@ Headings, code and list marks are structure, not boilerplate: a line needs three
 as "Sign in"), must not look like code, and must stand about once in a row that has it. Related to CCNet's paragraph
 deduplication (Wenzek et al. 2020), which drops every repeated paragraph; here the share of rows decides.
 
-Two folds over the data keep memory bounded: a fixed table of counters (a one-row count-min sketch, Cormode &
-Muthukrishnan 2005) finds lines that may be frequent, then only those are counted exactly.
+Two folds over the data keep time and memory bounded: a fixed table of counters (a one-row count-min sketch, Cormode &
+Muthukrishnan 2005) over rough keys of lines (`kernels.line_keys`) finds those that may be frequent, then only these are
+brought to normal form and counted exactly.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,9 +28,11 @@ import xxhash
 from corpusmith.core.operators import RowOperator
 from corpusmith.core.rows import META, SOURCE, TEXT, Shape, note_changed, set_column, shape_of
 from corpusmith.core.tools import Dataset, Engine
+from corpusmith.ops.kernels.line_keys import CELL_BITS, letter_table, line_cell, line_spans
+from corpusmith.ops.kernels.words import I64, U8, utf8_buffers
 
 MIN_ROWS, MIN_SHARE = 8, 0.05
-_TABLE_BITS = 20
+_MOST_CELLS = 1 << 22
 _MAX_ONCE = 1.6
 _MAX_LINE = 400
 _MOST_GROUPS = 20_000
@@ -88,16 +91,32 @@ def normal_form(line: str) -> str | None:
     return None if bare.endswith(":") or _CODE.search(bare) or _STRUCTURE.match(form) else form
 
 
-def _forms(text: str) -> Iterator[tuple[int, str]]:
-    """Normal forms of the lines of `text` outside fenced code, with their hashes."""
-    fenced = False
-    for line in text.split("\n"):
-        if line.lstrip().startswith(("```", "~~~")):
-            fenced = not fenced
-        elif not fenced:
-            form = normal_form(line)
-            if form:
-                yield xxhash.xxh3_64_intdigest(form.encode()), form
+def _candidates(batch: pa.Table, wanted: U8) -> Iterator[tuple[int, int, int, str]]:
+    """(row, start, end, normal form) of the lines outside fenced code that may be boilerplate; places are in bytes."""
+    data, offsets = utf8_buffers(batch.column(TEXT))
+    found = _line_spans(data, offsets, wanted)
+    raw = data.tobytes()[: int(offsets[-1])] if len(found) else b""
+    for row, start, end, _ in found.tolist():
+        form = normal_form(raw[start:end].decode("utf-8", "replace"))
+        if form is not None:
+            yield row, start, end, form
+
+
+def _line_spans(data: U8, offsets: I64, wanted: U8) -> I64:
+    room = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == ord("\n"))) + offsets.size
+    spans = np.empty((room, 4), np.int64)
+    return spans[: line_spans(data, offsets, *letter_table(), wanted, 4 * _MAX_LINE, spans)]
+
+
+def _cells_of(forms: Iterable[str]) -> U8:
+    """The cells in which lines of these normal forms are, one bit each."""
+    raw = [form.encode() for form in forms]
+    bits = np.zeros(1 << (CELL_BITS - 3), np.uint8)
+    for line in raw:
+        cell = line_cell(np.frombuffer(line or b" ", np.uint8), 0, len(line), *letter_table())
+        if cell >= 0:
+            bits[cell >> 3] |= 1 << (cell & 7)
+    return bits
 
 
 def _groups(source: str, meta: str) -> tuple[str, ...]:
@@ -107,45 +126,49 @@ def _groups(source: str, meta: str) -> tuple[str, ...]:
     return ("*", f"d:{folder}", f"f:{source}", *([f"h:{host.group(1).lower()}"] if host else []))
 
 
-def _slot(group: str, line: int) -> int:
-    mixed = (xxhash.xxh3_64_intdigest(group.encode()) ^ line) * 0x9E3779B97F4A7C15
-    return (mixed & 0xFFFFFFFFFFFFFFFF) >> (64 - _TABLE_BITS)
-
-
-def _rows_of(batch: pa.Table) -> Iterator[tuple[tuple[str, ...], str]]:
-    if shape_of(batch.schema) is not Shape.TEXT:
-        return
+def _groups_of(batch: pa.Table) -> list[tuple[str, ...]]:
     metas = batch.column(META).to_pylist() if META in batch.schema.names else [""] * batch.num_rows
-    for source, meta, text in zip(batch.column(SOURCE).to_pylist(), metas, batch.column(TEXT).to_pylist(), strict=True):
-        yield _groups(source or "", meta or ""), text or ""
+    sources = batch.column(SOURCE).to_pylist()
+    return [_groups(source or "", meta or "") for source, meta in zip(sources, metas, strict=True)]
 
 
 @dataclass
-class _Sketch:
-    """Rows per group, and rows per (group, line) in a table of counters that may only count too many."""
+class _Rough:
+    """Rows per group, and per cell the rows with such a line: a list of cells, and their counts once it is long."""
 
-    table: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(1 << _TABLE_BITS, np.int32))
     groups: Counter[str] = field(default_factory=Counter)
+    cells: tuple[npt.NDArray[np.uint32], ...] = ()
+    counts: npt.NDArray[np.uint16] | None = None
+
+    def counted(self) -> npt.NDArray[np.uint16]:
+        """The counts, which stop at their highest value."""
+        counts = np.zeros(1 << CELL_BITS, np.uint16) if self.counts is None else self.counts.copy()
+        for cells in self.cells:
+            here, rows = np.unique(cells, return_counts=True)
+            counts[here] = np.minimum(counts[here].astype(np.int64) + rows, 0xFFFF).astype(np.uint16)
+        return counts
 
 
 @dataclass(frozen=True)
-class _SketchFold:
+class _RoughFold:
     name: str = "BoilerplateSketch"
 
-    def initial(self) -> _Sketch:
-        return _Sketch()
+    def initial(self) -> _Rough:
+        return _Rough()
 
-    def fold(self, batch: pa.Table) -> _Sketch:
-        state = _Sketch()
-        for groups, text in _rows_of(batch):
-            state.groups.update(groups)
-            lines = {line for line, _ in _forms(text)}
-            slots = [_slot(group, line) for group in groups for line in lines]
-            np.add.at(state.table, slots, 1)
-        return state
+    def fold(self, batch: pa.Table) -> _Rough:
+        groups = Counter(group for of_row in _groups_of(batch) for group in of_row)
+        data, offsets = utf8_buffers(batch.column(TEXT))
+        found = _line_spans(data, offsets, np.zeros(0, np.uint8))
+        pairs = np.unique((found[:, 0] << CELL_BITS) | found[:, 3])  # a row counts once for a line it repeats
+        return _Rough(groups, ((pairs & ((1 << CELL_BITS) - 1)).astype(np.uint32),))
 
-    def merge(self, left: _Sketch, right: _Sketch) -> _Sketch:
-        return _Sketch(left.table + right.table, left.groups + right.groups)
+    def merge(self, left: _Rough, right: _Rough) -> _Rough:
+        merged = _Rough(left.groups + right.groups, left.cells + right.cells, left.counts)
+        if right.counts is not None or sum(map(len, merged.cells)) > _MOST_CELLS:
+            more = merged.counted().astype(np.int64) + (0 if right.counts is None else right.counts)
+            return _Rough(merged.groups, (), np.minimum(more, 0xFFFF).astype(np.uint16))
+        return merged
 
 
 @dataclass
@@ -159,7 +182,7 @@ class _Exact:
 
 @dataclass(frozen=True)
 class _ExactFold:
-    frequent: frozenset[int]
+    wanted: U8
     groups: frozenset[str]
     name: str = "BoilerplateCount"
 
@@ -168,23 +191,23 @@ class _ExactFold:
 
     def fold(self, batch: pa.Table) -> _Exact:
         state = _Exact()
-        for groups, text in _rows_of(batch):
-            seen: Counter[int] = Counter()
-            forms = {}
-            for line, form in _forms(text):
-                seen[line] += 1
-                forms[line] = form
-            for group in groups:
-                if group in self.groups:
-                    for line, times in seen.items():
-                        if _slot(group, line) in self.frequent:
-                            state.rows[group, line] += 1
-                            state.times[group, line] += times
-                            state.forms[line] = forms[line]
+        seen: Counter[tuple[int, str]] = Counter((row, form) for row, _, _, form in _candidates(batch, self.wanted))
+        groups = [[group for group in of_row if group in self.groups] for of_row in _groups_of(batch)]
+        for (row, form), times in seen.items():
+            line = xxhash.xxh3_64_intdigest(form.encode())
+            state.forms[line] = form
+            for group in groups[row]:
+                state.rows[group, line] += 1
+                state.times[group, line] += times
         return state
 
     def merge(self, left: _Exact, right: _Exact) -> _Exact:
-        return _Exact(left.rows + right.rows, left.times + right.times, {**left.forms, **right.forms})
+        if not left.rows:
+            return right
+        left.rows.update(right.rows)  # in place: this state is the engine's alone
+        left.times.update(right.times)
+        left.forms.update(right.forms)
+        return left
 
 
 @dataclass(frozen=True)
@@ -210,7 +233,12 @@ class Boilerplate:
     def __setstate__(self, lines: tuple[tuple[str, str], ...]) -> None:
         object.__setattr__(self, "lines", lines)
 
-    @property
+    @cached_property
+    def cells(self) -> U8:
+        """Where `kernels.line_keys` finds them, one bit a cell."""
+        return _cells_of(self.forms)
+
+    @cached_property
     def forms(self) -> frozenset[str]:
         """The different lines, as normal forms."""
         return frozenset(form for _, form in self.lines)
@@ -239,33 +267,43 @@ def find_boilerplate(
     """
     if data.rows < min_rows or data.shape is not Shape.TEXT:
         return Boilerplate()
-    sketch = engine.fold(data, before, _SketchFold())
-    groups = frozenset(name for name, rows in sketch.groups.most_common(_MOST_GROUPS) if rows >= min_rows)
-    frequent = frozenset(np.flatnonzero(sketch.table >= min_rows).tolist())
-    exact = engine.fold(data, before, _ExactFold(frequent, groups))
+    rough = engine.fold(data, before, _RoughFold())
+    sizes = {name: rows for name, rows in rough.groups.most_common(_MOST_GROUPS) if rows >= min_rows}
+    least = min(0xFFFF, max(min_rows, int(min_share * min(sizes.values(), default=0))))
+    wanted = np.packbits(rough.counted() >= least, bitorder="little")
+    exact = engine.fold(data, before, _ExactFold(wanted, frozenset(sizes)))
     lines = [
         (group, exact.forms[line])
         for (group, line), rows in exact.rows.items()
-        if rows >= max(min_rows, min_share * sketch.groups[group])
+        if rows >= max(min_rows, min_share * sizes[group])
         and (exact.times[group, line] <= _MAX_ONCE * rows or exact.forms[line] in _LABELS)
     ]
     everywhere = {form for group, form in lines if group == "*"}
     return Boilerplate(tuple(sorted(line for line in lines if line[0] == "*" or line[1] not in everywhere)))
 
 
-def _split(text: str, forms: frozenset[str]) -> tuple[str, int]:
-    """`text` without its boilerplate lines, and how many there were."""
-    kept, count, fenced = [], 0, False
-    for line in text.split("\n"):
-        if line.lstrip().startswith(("```", "~~~")):
-            fenced = not fenced
-        if not fenced and (form := normal_form(line)) is not None and form in forms:
-            count += 1
-        else:
-            kept.append(line)
-    if not count:
-        return text, 0
-    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(kept)).strip("\n"), count
+def _found(batch: pa.Table, boilerplate: Boilerplate) -> dict[int, list[tuple[int, int]]]:
+    """Per row that has boilerplate lines, where they stand, in bytes of the column."""
+    places: dict[int, list[tuple[int, int]]] = {}
+    if not boilerplate.lines or shape_of(batch.schema) is not Shape.TEXT:
+        return places
+    metas = batch.column(META) if META in batch.schema.names else None
+    sources = batch.column(SOURCE)
+    for row, start, end, form in _candidates(batch, boilerplate.cells):
+        source, meta = sources[row].as_py() or "", "" if metas is None else metas[row].as_py() or ""
+        if form in boilerplate.forms and form in boilerplate.of(source, meta):
+            places.setdefault(row, []).append((start, end))
+    return places
+
+
+def _without(raw: bytes, low: int, high: int, places: Sequence[tuple[int, int]]) -> str:
+    """The text `raw[low:high]` without the lines at `places`."""
+    kept, done = [], low
+    for start, end in places:
+        kept.append(raw[done:start])
+        done = min(end + 1, high)
+    text = (b"".join(kept) + raw[done:high]).decode("utf-8", "replace")
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip("\n")
 
 
 @dataclass(frozen=True)
@@ -278,9 +316,8 @@ class CountBoilerplate:
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch with the count column added."""
         counts = np.zeros(batch.num_rows, np.int64)
-        if self.boilerplate.lines and shape_of(batch.schema) is Shape.TEXT:
-            for row, (forms, text) in enumerate(_with_forms(batch, self.boilerplate)):
-                counts[row] = _split(text, forms)[1] if forms else 0
+        for row, places in _found(batch, self.boilerplate).items():
+            counts[row] = len(places)
         return set_column(batch, "boilerplate_lines", pa.array(counts))
 
 
@@ -293,19 +330,14 @@ class StripBoilerplate:
 
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch without boilerplate lines."""
-        if not self.boilerplate.lines or shape_of(batch.schema) is not Shape.TEXT:
+        found = _found(batch, self.boilerplate)
+        if not found:
             return batch
         counts = np.zeros(batch.num_rows, np.int64)
-        texts = []
-        for row, (forms, text) in enumerate(_with_forms(batch, self.boilerplate)):
-            new, counts[row] = _split(text, forms) if forms else (text, 0)
-            texts.append(new)
-        if not counts.any():
-            return batch
+        texts = batch.column(TEXT).to_pylist()
+        data, offsets = utf8_buffers(batch.column(TEXT))
+        raw = data.tobytes()
+        for row, places in found.items():
+            counts[row] = len(places)
+            texts[row] = _without(raw, int(offsets[row]), int(offsets[row + 1]), places)
         return note_changed(set_column(batch, TEXT, pa.array(texts, pa.large_string())), "boilerplate", counts)
-
-
-def _with_forms(batch: pa.Table, boilerplate: Boilerplate) -> Iterator[tuple[frozenset[str], str]]:
-    metas = batch.column(META).to_pylist() if META in batch.schema.names else [""] * batch.num_rows
-    for source, meta, text in zip(batch.column(SOURCE).to_pylist(), metas, batch.column(TEXT).to_pylist(), strict=True):
-        yield boilerplate.of(source or "", meta or ""), text or ""

@@ -67,6 +67,8 @@ def _decode_lines(text: str) -> tuple[str, int]:
     lines = text.split("\n")
     fixed = 0
     for index, line in enumerate(lines):
+        if line.isascii():
+            continue
         better = _decode_again(line)
         if better != line:
             lines[index] = better

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from corpusmith.core.errors import CorpusmithError
 from corpusmith.core.rows import TEXT, mark, set_column
+from corpusmith.ops.memo import remembered
 
 LANG, LANG_CONFIDENCE = "_lang", "_lang_confidence"
 UNDETERMINED = "und"
@@ -114,8 +115,7 @@ def language_scores(text: str, candidates: int = 8) -> dict[str, float]:
 def detect(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]:
     """The language of each text and the confidence in it (0 for `und`)."""
     codes, confidence = [], np.zeros(len(texts))
-    for at, text in enumerate(texts):
-        scores = language_scores(text or "")
+    for at, scores in enumerate(remembered("language", texts, language_scores)):
         best = next(iter(scores), UNDETERMINED)
         codes.append(best)
         confidence[at] = scores.get(best, 0.0)
@@ -160,8 +160,7 @@ class LanguageFilter:
         wanted = frozenset(self.languages)
         best = np.zeros(batch.num_rows)
         drop = np.zeros(batch.num_rows, bool)
-        for at, text in enumerate(batch.column(TEXT).to_pylist()):
-            scores = language_scores(text or "")
+        for at, scores in enumerate(remembered("language", batch.column(TEXT).to_pylist(), language_scores)):
             best[at] = max((score for code, score in scores.items() if code in wanted), default=0.0)
             drop[at] = best[at] < self.min_confidence if scores else not self.keep_undetermined
         return mark(batch, drop, self.name, best, self.min_confidence)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from corpusmith.core.rows import TEXT_COLUMNS, mark, set_column, shape_of
 from corpusmith.ops import damage
 from corpusmith.ops.markup import find_remains
+from corpusmith.ops.memo import remembered
 from corpusmith.ops.rewriting import rewrite
 from corpusmith.ops.spacing import even_punctuation, even_spaces
 from corpusmith.ops.stopwords import check_languages, without_stopwords
@@ -118,6 +119,10 @@ class RemoveStopwords:
         return rewrite(batch, (("stopwords", lambda text: without_stopwords(text, self.languages)),))
 
 
+def _damage_of(text: str) -> tuple[int, int]:
+    return (damage.damage(text), len(find_remains(text))) if text else (0, 0)
+
+
 @dataclass(frozen=True)
 class DetectDamage:
     """Adds int64 `encoding_damage` (places with mojibake, U+FFFD, control characters) and `html_remains` (tags and
@@ -131,10 +136,9 @@ class DetectDamage:
         encoding = np.zeros(batch.num_rows, np.int64)
         remains = np.zeros(batch.num_rows, np.int64)
         for column in TEXT_COLUMNS[shape_of(batch.schema)]:
-            for row, text in enumerate(batch.column(column).to_pylist()):
-                if text:
-                    encoding[row] += damage.damage(text)
-                    remains[row] += len(find_remains(text))
+            for row, (places, tags) in enumerate(remembered("damage", batch.column(column).to_pylist(), _damage_of)):
+                encoding[row] += places
+                remains[row] += tags
         batch = set_column(batch, "encoding_damage", pa.array(encoding))
         return set_column(batch, "html_remains", pa.array(remains))
 

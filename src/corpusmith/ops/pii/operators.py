@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from corpusmith.core.rows import META, TEXT_COLUMNS, note_changed, render_text, set_column, shape_of
+from corpusmith.ops.memo import remembered
 from corpusmith.ops.pii.kinds import KINDS
 from corpusmith.ops.pii.scan import check_kinds, find, mask
 
@@ -40,17 +41,23 @@ class DetectPii:
         wanted = check_kinds(self.kinds)
         counts = {kind: np.zeros(batch.num_rows, np.int64) for kind in wanted}
         for column in TEXT_COLUMNS[shape_of(batch.schema)]:
-            for row, text in enumerate(batch.column(column).to_pylist()):
-                for span in find(text or "", wanted):
-                    counts[span.kind][row] += 1
+            texts = batch.column(column).to_pylist()
+            for row, kinds in enumerate(remembered(("pii", wanted), texts, lambda text: _kinds_in(text, wanted))):
+                for kind in kinds:
+                    counts[kind][row] += 1
         if META in batch.schema.names:
-            for row, raw in enumerate(batch.column(META).to_pylist()):
-                _, found = mask_meta(raw or "", wanted)
-                for kind, times in found.items():
+            metas = batch.column(META).to_pylist()
+            found = remembered(("pii in meta", wanted), metas, lambda raw: mask_meta(raw, wanted)[1])
+            for row, of_row in enumerate(found):
+                for kind, times in of_row.items():
                     counts[kind][row] += times
         for kind, values in counts.items():
             batch = set_column(batch, KINDS[kind].column, pa.array(values))
         return batch
+
+
+def _kinds_in(text: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(span.kind for span in find(text, wanted))
 
 
 @dataclass(frozen=True)

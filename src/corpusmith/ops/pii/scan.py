@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from corpusmith.core.errors import ParameterError
 from corpusmith.ops.pii import checks, kinds
@@ -94,6 +95,11 @@ def check_kinds(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ParameterError: A name is no known kind.
     """
+    return _check_kinds(tuple(names))
+
+
+@lru_cache(maxsize=64)
+def _check_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
     wanted = {name.upper() for name in names}
     unknown = sorted(wanted - set(KINDS))
     if unknown:
