@@ -21,6 +21,9 @@ from corpusmith.core.decisions import Option
 SHOULD_CAP = 0.1
 """Most rows a step may remove for a gate that only should hold."""
 
+MIN_STEP = 0.05
+"""Least share of the gap that a step for a gate that only should hold must close."""
+
 RULE_CAP = 0.05
 """Share of rows from which a published rule is taken to describe the genre of the corpus rather than its junk."""
 
@@ -107,7 +110,9 @@ def _spent(method: Method, params: dict[str, Any], view: View, goal: Goal) -> bo
 def _ranked(found: list[Candidate], goals: tuple[Goal, ...]) -> list[Candidate]:
     """The candidates that nothing confounds, best first; ties by the catalogue's order."""
     order = list(CATALOGUE)
-    free = [c for c in found if not _confounded(c, found, goals)]
+    free = [
+        c for c in found if not _confounded(c, found, goals)
+    ] or found  # methods that wait for each other wait for ever
     return sorted(free, key=lambda c: (-c.score, order.index(c.method.name)))
 
 
@@ -150,6 +155,11 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
         unmet = goal.gate.distance(value) if goal.gate is not None else 0.0
         tried.append(((round(unmet, 4), -round(kept, 3), float(rank)), params, value, dict(figures)))
     tried.sort(key=lambda t: t[0])
+    if tried and goal.weight < 1 and tried[0][0][0] > (1 - MIN_STEP) * goal.gap:
+        _, params, value, figures = tried[0]
+        verdict = f"not worth its rows: it would close less than {MIN_STEP:.0%} of the gap"
+        options.append(Option(method=method.name, params=params, predicted=value, sample=figures, verdict=verdict))
+        return None, options
     for place, (key, params, value, figures) in enumerate(tried):
         verdict = "chosen: nearest to its gate, then removes least"
         if place:

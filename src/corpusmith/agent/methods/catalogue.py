@@ -257,7 +257,7 @@ _METHODS = (
         "mixing",
         "S3/S4; AIO stratified",
         "sample",
-        ("wish:sample", "rows", "tokens"),
+        ("wish:sample",),
         s.draw,
         after=("*", "wish:generate"),
         removes=True,

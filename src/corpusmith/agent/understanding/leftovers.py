@@ -31,7 +31,7 @@ _FILLER_WORDS = """
     language languages everything anything nothing something rest part whole version copy one ones lm llm llms
     model-ready ready usable suitable nlp ml ai machine learning jsonl csv txt split splits size quality target
     targets stay stays rate level share total number numbers most least more less seed name named called
-    instance way thing things job task request aim goal
+    instance way thing things job task request aim goal find finding fit training
 """
 _FILLER = frozenset(_FILLER_WORDS.split())
 _SEGMENT = re.compile(rf"[^{BLANK},;:!?.()\[\]\n‹›]+(?:\.(?=\w)[^{BLANK},;:!?.()\[\]\n‹›]+)*")

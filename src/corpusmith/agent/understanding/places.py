@@ -25,6 +25,8 @@ _DECONTAMINATE = (
     rf"(?: (?:items?|questions?|examples?|rows?|anything|text|problems?)(?: (?:of|from|in))?)? {_SETS}",
     rf"\b(?:remove|drop|exclude) (?:anything|everything|all|any|items?|rows?|documents?)?(?: \w+){{0,3}} "
     rf"(?:overlap(?:s|ping)?(?: with)?|leaked from|contaminated by|that (?:is|are|appears?|stands?) in) {_SETS}",
+    rf"\b(?:free|clear|clean) of (?:(?:anything|everything|all|any|items?|questions?|rows?|text) )?"
+    rf"(?:(?:that|which) )?(?:(?:is|are|appears?|stands?|occurs?) )?(?:(?:in|from|of) )?{_SETS}",
     rf"\bno(?:thing|ne)(?: of)?(?: (?:items?|questions?|rows?|text))?"
     rf"(?: (?:that|which))? (?:is|are|appears?|stands?|occurs?|(?:is |are )?found|from|of)(?: in)? {_SETS}",
 )
