@@ -83,6 +83,17 @@ def test_every_call_stands_in_the_log_and_debits_the_budget(bench: Callable[...,
     assert b.budget.spent("minutes") > 0
 
 
+def test_a_server_that_lies_about_itself_closes_the_budget_and_breaks_nothing(bench: Callable[..., Bench]) -> None:
+    usage = {"prompt_tokens": 10**18, "completion_tokens": 10**18, "total_tokens": 1, "cost": 1e300}
+    step = Step(tool=REPAIR, usage=usage)
+    body = step.render().replace(b'"scripted-1"', b'"\\ud800\\u001b[2J"')
+    b = bench(Step(body=body), limits={"tokens": 10_000.0})
+    assert b.planner.decide(make_view()).method == "html-remains"
+    assert b.data("model_call")[0]["model"] == "[2J"
+    with pytest.raises(BudgetExceeded):
+        b.planner.decide(make_view(), ("repeated: so",))
+
+
 @pytest.mark.parametrize("limits", [{"tokens": 1000.0}, {"cost_usd": 0.001}, {"minutes": 0.0}])
 def test_a_spent_budget_is_raised_before_anything_is_sent(
     bench: Callable[..., Bench], limits: dict[str, float]

@@ -26,6 +26,8 @@ CEILING_USD_PER_MILLION = (15.0, 75.0)
 """Price in and out that is assumed under a money budget when no price is known: a limit that cannot be checked would
 be no limit. What a server says that a call cost counts before it."""
 
+MOST = 10**12
+
 
 @dataclass(frozen=True)
 class Answered(Generic[M]):
@@ -67,7 +69,9 @@ class Spending:
         self.budget.reserve("minutes", 0.0 if self.budget.left("minutes") > 0 else math.ulp(0), "a model call")
 
     def used(self, tokens_in: int, tokens_out: int, cost_usd: float | None) -> None:
-        """Debit what a request took."""
+        """Debit what a request took, as the server says; what no account could hold is cut to what closes any."""
+        tokens_in, tokens_out = min(tokens_in, MOST), min(tokens_out, MOST)
+        cost_usd = None if cost_usd is None else min(cost_usd, float(MOST))
         self.tokens_in, self.tokens_out = self.tokens_in + tokens_in, self.tokens_out + tokens_out
         if cost_usd is not None:
             self.cost = (self.cost or 0.0) + cost_usd
@@ -109,7 +113,8 @@ class ModelCalls:
                 such model or address (404). Later a failure is an `Answered` like any other.
         """
         first, self._first = self._first, False
-        self._spending.begin()
+        spent = self._spending
+        spent.begin()
         started = time.monotonic()
         try:
             reply = self._chat.complete(messages, schema)
@@ -121,9 +126,11 @@ class ModelCalls:
             if first and (isinstance(failure, ModelAuthError) or failure.fields.get("status") == 404):
                 raise
             return Answered(None, one_line(failure.message))
-        self._spending.took(reply.seconds)
+        spent.took(reply.seconds)
         if self._log is not None:
-            self._log.append("model_call", **reply.log_data(purpose, prompt.name, str(prompt.version)))
+            data = reply.log_data(purpose, prompt.name, str(prompt.version))
+            counts = {"tokens_in": spent.tokens_in, "tokens_out": spent.tokens_out, "cost_usd": spent.cost}
+            self._log.append("model_call", **data | counts | {"model": one_line(reply.model)[:100]})
         if reply.value is None:
             return Answered(None, one_line(reply.error or "no answer"), sent_back=True)
         return Answered(reply.value)
