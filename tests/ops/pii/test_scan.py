@@ -45,6 +45,8 @@ def test_every_kind_finds_its_example_and_its_placeholder_is_none(info: object) 
         ("SSN 460899847", "US_SSN", "460899847"),
         ("from 106.31.73.20 at", "IP_ADDRESS", "106.31.73.20"),
         ("client_ip=8.8.4.4", "IP_ADDRESS", "8.8.4.4"),
+        ("81.174.15.33. He", "IP_ADDRESS", "81.174.15.33"),
+        ("It came from\n81.74.15.33 - again", "IP_ADDRESS", "81.74.15.33"),
         ("at 2a01:4f8:c17:b0f::2 it", "IP_ADDRESS", "2a01:4f8:c17:b0f::2"),
         ("card 3C-52-82-4E-9A-D1 is", "MAC_ADDRESS", "3C-52-82-4E-9A-D1"),
         ("born on 14 March 1987 in", "DATE_OF_BIRTH", "14 March 1987"),
@@ -88,6 +90,8 @@ def test_personal_data_is_found_whole(text: str, kind: str, value: str) -> None:
         "In 1929 Wall Street fell. 3 Way valves. 10 Things You Should Drive",
         "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb is off by one letter",
         "password: changeme",
+        "34.5.1.1. Issuing Queries\nfollows\n  36.4.4.2.\u00a0 Accessing Data",
+        "the page is text/scalc/01/02200000.xhp or text/shared/01012000.xhp",
     ],
 )
 def test_what_only_looks_like_personal_data_stays(text: str) -> None:

@@ -136,6 +136,8 @@ NOT_AN_IP = re.compile(
     r"[\s:.]*v?$",
     re.I,
 )
+HEADING_NUMBER = re.compile(r"\d?\d(?:\.\d?\d){3}\.\s+[^\W\d_]")
+"""What follows the start of a line when it is a numbered heading: `34.5.1.1. Issuing Queries`."""
 IP_CONTEXT = re.compile(
     r"(?<![A-Za-z])(?:ip|ips|ipv4|addr|address(?:es)?|hosts?|servers?|clients?|peer|dns|ping|login|gateway|router|remote|visitors?|"
     r"traffic|connect\w*|request\w*|block\w*)(?![A-Za-z])",
@@ -165,9 +167,9 @@ PHONE_NANP = re.compile(
     r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?(?![\w-]|\.\d)",
     re.I,
 )
-PHONE_ZERO = re.compile(r"(?<![\w.+-])(?:\(0\d{1,5}\)|0\d{1,5})(?:[ \u00a0/-]\d{2,8}){1,4}(?![\w-]|[.,]\d)")
+PHONE_ZERO = re.compile(r"(?<![\w.+/-])(?:\(0\d{1,5}\)|0\d{1,5})(?:[ \u00a0/-]\d{2,8}){1,4}(?![\w-]|[.,]\d)")
 PHONE_ANY = re.compile(
-    r"(?<![\w.])[(+]?\d(?:[ .()\-/\u00a0]{0,3}\d){6,14}(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w]|[.,-]\d)", re.I
+    r"(?<![\w./])[(+]?\d(?:[ .()\-/\u00a0]{0,3}\d){6,14}(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w]|[.,-]\d)", re.I
 )
 PHONE_BEFORE = re.compile(
     r"\b(?:(?:tele)?phones?|tel|mobile|cell(?:ular)?|fax|whatsapp|sms|telefon|t[ée]l[ée]fono|t[ée]l[ée]phone|handy|"

@@ -277,6 +277,8 @@ def _ips(scan: _Scan) -> Iterator[tuple[int, int]]:
         before = scan.before(match.start())
         if not checks.is_public_ip(match.group()) or kinds.NOT_AN_IP.search(before[-24:]):
             continue
+        if not before.rpartition("\n")[2].strip() and kinds.HEADING_NUMBER.match(scan.text, match.start()):
+            continue
         if not checks.is_version(match.group()) or kinds.IP_CONTEXT.search(before):
             yield match.span()
     if scan.text.count(":") >= 2:
