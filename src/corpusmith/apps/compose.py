@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -105,7 +106,7 @@ class App:
                 log = ToldLog(folder, run_id, Narrator(self.progress))
                 log.once("run_started", "start", request=request.text, options=options.model_dump(mode="json"))
                 runs.update(run_id, status="running", options=options.model_dump(mode="json"))
-                outcome = execute(self._session(run_id, request, options, log, engine, stop), folder)
+                outcome = _execute(self._session(run_id, request, options, log, engine, stop), folder)
         except CorpusmithError as error:
             error.fields.setdefault("run_id", run_id)
             with suppress(WorkspaceError):  # a full disk: then the run stays "running" with no holder: interrupted
@@ -170,6 +171,17 @@ class App:
 
         for line in export_traces(self.settings, self.workspace, run_id):
             self.progress.line(line)
+
+
+def _execute(session: Session, folder: Path) -> dict[str, Any]:
+    """Run the loop; what its checkpoints' database refuses is the disk's doing, not a defect."""
+    try:
+        return execute(session, folder)
+    except sqlite3.OperationalError as error:
+        raise WorkspaceError(
+            f"the checkpoints in {folder} cannot be written: {error}",
+            hint="Free some space, then `corpusmith resume` goes on from the last finished step.",
+        ) from error
 
 
 def _status_after(error: CorpusmithError) -> str:

@@ -19,13 +19,14 @@ def workspace_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        cut_short = error.errno is None and "requested and" in str(error)  # how NumPy says that a write was cut short
+        if cut_short or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise WorkspaceError(
                 f"the disk that holds {path} is full",
                 hint="Free some space, then `corpusmith resume` goes on from the last finished step.",
                 path=str(path),
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
             raise WorkspaceError(
                 f"the workspace {path} cannot be written: {error.strerror}",
                 hint="Give another with --workspace DIR.",
@@ -58,3 +59,10 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every file and folder under `folder` durable."""
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir() or path.is_file():
+            sync_folder(path)

@@ -14,14 +14,14 @@ from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.options import RunOptions
 from corpusmith.agent.understanding.explain import explain
 from corpusmith.apps.approving import ask_on_terminal
-from corpusmith.apps.boundary import boundary
+from corpusmith.apps.boundary import boundary, with_workspace
 from corpusmith.apps.compose import App, absolute, brief_of, request_of
 from corpusmith.apps.output import figure, show, show_json, table
 from corpusmith.apps.preflight import refuse_early
 from corpusmith.apps.stopping import Stop
 from corpusmith.apps.workspaces import open_existing
 from corpusmith.core.brief import Brief
-from corpusmith.core.errors import ParameterError
+from corpusmith.core.errors import BudgetExceeded, ParameterError
 from corpusmith.core.settings import load_settings
 from corpusmith.tools.registry import TOOLS
 from corpusmith.workflows.recipe import load_recipe
@@ -142,8 +142,12 @@ def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> Non
         show(f"\nNot understood: {'; '.join(outcome['not_understood'])}")
     for line in outcome["not_achieved"]:
         show(f"Not achieved: {line}")
-    where = f" --workspace {workspace}" if workspace is not None else ""
-    show(f"\nnext     corpusmith show {outcome['run_id']}{where}    (what was decided, and why)")
+    show()
+    run_id = outcome["run_id"]
+    if outcome["status"] == BudgetExceeded.exit_status:
+        show(f"next     {with_workspace(f'corpusmith resume {run_id} --max-minutes N', workspace)}")
+    told = with_workspace(f"corpusmith show {run_id}", workspace)
+    show(f"next     {told}    (what was decided, and why)")
 
 
 def replay(recipe_file: Path, given: list[str], workspace: Path | None, as_json: bool) -> None:
