@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from corpusmith.core.settings import Settings
 from corpusmith.ops.pii import mask
+from corpusmith.prompts.library import prompt_texts
 from corpusmith.store.eventlog import LOG_NAME
 from corpusmith.store.workspace import Workspace
 from corpusmith.telemetry.opik_export import export_run
@@ -17,6 +18,7 @@ def export_traces(settings: Settings, workspace: Workspace, run_id: str) -> list
         folder / LOG_NAME,
         folder / "opik.cursor.json",
         opik_settings(settings),
+        prompts=prompt_texts(),
         redact=lambda text: mask(text)[0],
     )
     line = f"opik: {sent.exported} records of {run_id} sent"

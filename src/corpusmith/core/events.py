@@ -11,6 +11,7 @@ progress displays and reports are their readers. The core knows no vendor.
     measured         decision id, gate values before and after, predicted and measured effect, kept
     approval         action, state (asked|granted|denied|used|expired), by
     budget           account, spent, limit
+    model_call       purpose, model, provider, tokens_in, tokens_out, cost_usd, seconds, prompt, prompt_version, error
     note             text
     run_finished     status, summary
 """
