@@ -18,7 +18,9 @@ from corpusmith.core.rows import TEXT
 from corpusmith.ops.signals import signal
 
 CERTAIN, LIKELY = 1.0, 0.8
-MIN_WORDS, MIN_PUNCT_FRAC, MIN_RUN_CHARS = 25, 0.5, 60
+MIN_WORDS, MIN_PUNCT_FRAC = 25, 0.5
+MIN_LINE_CHARS, MIN_START_CHARS, MIN_RUN_WORDS = 60, 45, 8
+"""Least length of a line, which could be a heading, and of what follows a sentence, which could not."""
 WANTING_WORDS = 6
 """Words from which on a line may not end in a verb or preposition that sometimes ends a heading."""
 START_WORDS, MIN_PARAGRAPH_WORDS = 4, 8
@@ -41,7 +43,7 @@ _KEY = re.compile(r"^\w[\w ]{0,20}:")
 _STRUCTURE = re.compile(r"^\s*(?:[-*•#>|+]|\d+[.)]\s|```|=)|https?://|^\s{4,}|;$")
 _CODE = re.compile(r"[|{}=;&$<>\[\]\\]")
 _ADDRESS = re.compile(r"\S[.@/]\S+$")
-_SENTENCE = re.compile(r"[^\W\d_A-Z]{3}[.!?][\"'”’)]*\s+[^\W\d_a-z]|[。！？।]")
+_SENTENCE = re.compile(r"[^\W\d_A-Z]{3}[)\]]?[.!?][\"'”’)]*\s+[^\W\d_a-z]|[。！？।]")
 _ENDS = re.compile(r"[.!?…。！？؟।:;][\"'”’»)\]*_`]*$|[\"'”’»)\]}>*_`|]$|[.!?][\"”’)]*\s+\[?\d{1,3}$")
 """The last: the number of a note behind the sentence's mark."""
 _START = re.compile(r"\b(?:the|a|an|of|to|is|are|was|it|this|that|these|they|we|you|be|can|will|not|have|has)\b")
@@ -77,9 +79,16 @@ def cut_off(text: str, words: int, punct_frac: float) -> float:
         return CERTAIN
     if not last[-1].isalnum() or last.isupper():
         return 0.0
-    run = block if len(sentences) > 2 else last if lines else sentences[-1]
-    long_enough = len(run) >= MIN_RUN_CHARS and run.count(" ") >= 8
+    long_enough = (
+        (lines and _is_long(last, MIN_LINE_CHARS))
+        or (len(sentences) > 2 and _is_long(block, MIN_LINE_CHARS))
+        or (len(sentences) == 2 and _is_long(sentences[1], MIN_START_CHARS))
+    )
     return LIKELY if long_enough or _is_start(text, last) else 0.0
+
+
+def _is_long(run: str, chars: int) -> bool:
+    return len(run) >= chars and run.count(" ") + 1 >= MIN_RUN_WORDS
 
 
 def _is_structure(line: str) -> bool:
