@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import JSON, Engine, Float, Integer, String, UniqueConstraint, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import NullPool
 
 from corpusmith.core.errors import WorkspaceError
 
@@ -108,9 +109,11 @@ class Database:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.url = url or f"sqlite:///{root / LEDGER_NAME}"
-        self.engine: Engine = create_engine(self.url, connect_args={"timeout": 30} if "sqlite" in self.url else {})
-        if self.url.startswith("sqlite"):
+        if self.url.startswith("sqlite"):  # a file's connection costs nothing to open, and none is left open
+            self.engine: Engine = create_engine(self.url, connect_args={"timeout": 30}, poolclass=NullPool)
             event.listen(self.engine, "connect", _sqlite_pragmas)
+        else:
+            self.engine = create_engine(self.url)
         with self._refusals():
             Base.metadata.create_all(self.engine)
 
