@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +24,7 @@ from corpusmith.core.errors import CorpusmithError
 from corpusmith.core.operators import FoldOperator, RowOperator
 from corpusmith.core.rows import mark
 from corpusmith.core.tools import Cancel, Dataset, Decided, Writer
-from corpusmith.engine.worker import fold_part, map_part, start_worker, stream_part
+from corpusmith.engine.worker import fold_part, map_part, start_worker, stream_part, take_stream
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.writer import StagedWriter
 
@@ -86,11 +88,17 @@ class LocalEngine:
 
     def stream(self, data: Dataset, operators: Sequence[RowOperator], columns: Sequence[str]) -> Iterator[pa.Table]:
         """Run the operators and hand back `columns` of the rows, in order, one table a part."""
-        stored = _stored(data)
-        tasks = [(path, tuple(operators), tuple(columns)) for path in stored.part_paths]
-        for table in self._run(stream_part, tasks, stored):
-            if table.num_columns:
-                yield table
+        stored, given = _stored(data), (tuple(operators), tuple(columns))
+        if self._in_driver(stored):
+            tables: Iterator[pa.Table] = self._run(stream_part, [(path, *given) for path in stored.part_paths], stored)
+            yield from (table for table in tables if table.num_columns)
+            return
+        with TemporaryDirectory(prefix="corpusmith-", ignore_cleanup_errors=True) as name:
+            tasks = [(path, *given, Path(name) / f"{n}.arrow") for n, path in enumerate(stored.part_paths)]
+            for path in self._run(stream_part, tasks, stored):
+                table = take_stream(path)
+                if table.num_columns:
+                    yield table
 
     def fold(self, data: Dataset, operators: Sequence[RowOperator], fold: FoldOperator[S]) -> S:
         """Run the operators and fold the rows to one state, merged in row order."""
@@ -130,13 +138,16 @@ class LocalEngine:
 
     def _run(self, task: Callable[..., T], arguments: list[tuple[Any, ...]], data: StoredDataset) -> Iterator[T]:
         self.on_pass(data.rows)
-        if self.workers == 1 or len(arguments) < 2 or data.size_bytes < IN_PROCESS_BYTES:
+        if self._in_driver(data):
             for given, part in zip(arguments, data.record.parts, strict=True):
                 self.cancel.check()
                 yield task(*given)
                 self.on_rows(part.rows)
             return
         yield from self._run_pool(task, arguments, data)
+
+    def _in_driver(self, data: StoredDataset) -> bool:
+        return self.workers == 1 or len(data.record.parts) < 2 or data.size_bytes < IN_PROCESS_BYTES
 
     def _run_pool(self, task: Callable[..., T], arguments: list[tuple[Any, ...]], data: StoredDataset) -> Iterator[T]:
         pool = self._open_pool()

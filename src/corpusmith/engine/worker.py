@@ -7,7 +7,10 @@ small data, so where a part ran cannot change a byte.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +28,16 @@ BATCH_ROWS = 512
 
 
 def start_worker() -> None:
-    """Leave Ctrl-C to the driver, which stops at the next safe point."""
+    """Leave Ctrl-C to the driver, which stops at the next safe point; end when the driver dies, however it dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_driver, name="end-with-driver", daemon=True).start()
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
 
 
 def run_operators(batch: pa.Table, operators: Sequence[RowOperator]) -> pa.Table:
@@ -72,10 +83,32 @@ def map_part(path: Path, operators: Sequence[RowOperator], folder: Path, index: 
     return write_part(folder, index, pa.concat_tables(kept).combine_chunks(), pa.concat_tables(lines))
 
 
-def stream_part(path: Path, operators: Sequence[RowOperator], columns: Sequence[str]) -> pa.Table:
-    """Run the operators over a part and return `columns` of its rows."""
+def stream_part(
+    path: Path, operators: Sequence[RowOperator], columns: Sequence[str], out: Path | None = None
+) -> pa.Table | Path:
+    """Run the operators over a part and return `columns` of its rows.
+
+    Args:
+        path: Input part.
+        operators: Row operators.
+        columns: Names of columns after the operators.
+        out: From a worker process: the Arrow IPC file to write them to, whose path is returned instead. The driver
+            maps it, which spares both sides the copies of a pickled table.
+    """
     tables = [batch.select(list(columns)) for batch in _batches(path, operators, None)]
-    return pa.concat_tables(tables).combine_chunks() if tables else pa.table({})
+    table = pa.concat_tables(tables) if tables else pa.table({})
+    if out is None:
+        return table
+    with pa.OSFile(str(out), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return out
+
+
+def take_stream(path: Path) -> pa.Table:
+    """The table in an IPC file of `stream_part`; the file is gone when the table is."""
+    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    path.unlink()
+    return table
 
 
 def fold_part(path: Path, operators: Sequence[RowOperator], fold: FoldOperator[Any]) -> Any:

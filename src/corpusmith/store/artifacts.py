@@ -34,9 +34,10 @@ class ArtifactStore:
             self.staging.mkdir(parents=True, exist_ok=True)
 
     def find(self, artifact_id: str) -> ArtifactRecord | None:
-        """The record of an artifact, or None when it is not there (or not complete)."""
+        """The record of an artifact, or None when it is not there or not whole."""
         path = self.root / artifact_id / RECORD_NAME
-        return ArtifactRecord.model_validate_json(path.read_bytes()) if path.exists() else None
+        record = ArtifactRecord.model_validate_json(path.read_bytes()) if path.exists() else None
+        return record if record is not None and _is_whole(record, path.parent) else None
 
     def open(self, artifact_id: str) -> StoredDataset:
         """An artifact to read.
@@ -83,7 +84,7 @@ class ArtifactStore:
         """Move a staging folder to its place and write its record, which makes it exist."""
         target = self.root / record.id
         with workspace_errors(self.root):
-            if not (target / RECORD_NAME).exists():
+            if self.find(record.id) is None:
                 if target.exists():
                     shutil.rmtree(target)
                 folder.replace(target)
@@ -91,3 +92,13 @@ class ArtifactStore:
                 write_atomic(target / RECORD_NAME, record.model_dump_json(indent=1).encode())
             shutil.rmtree(folder, ignore_errors=True)
         return StoredDataset(record, target)
+
+
+def _is_whole(record: ArtifactRecord, folder: Path) -> bool:
+    """Whether every file has the size on record: only the record is fsync'd, a power cut may take bytes of others."""
+    sizes = {part.path: part.size_bytes for part in record.parts}
+    sizes |= {f"files/{name}": size for name, size in record.files.items()}
+    try:
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except FileNotFoundError:
+        return False

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from corpusmith.core.errors import WorkspaceError
 
@@ -35,21 +33,24 @@ def workspace_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write, fsync, rename over `path`, fsync the folder."""
+def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write, fsync, rename over `path`, fsync the folder.
+
+    Args:
+        path: The file.
+        data: Its new content.
+        durable: False = no fsync: a killed process leaves old or new, a power cut may leave anything.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with workspace_errors(path.parent):
         with draft.open("wb") as sink:
             sink.write(data)
             sink.flush()
-            os.fsync(sink.fileno())
+            if durable:
+                os.fsync(sink.fileno())
         draft.replace(path)
-        sync_folder(path.parent)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        if durable:
+            sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
@@ -59,10 +60,3 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sync_tree(folder: Path) -> None:
-    """Make every file and folder under `folder` durable."""
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir() or path.is_file():
-            sync_folder(path)

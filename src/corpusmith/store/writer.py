@@ -7,6 +7,7 @@ wherever it was made. Marks (`core.rows`) become ledger lines here, and nowhere 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpusmith.core.errors import CorpusmithError
 from corpusmith.core.fingerprints import ContentDigest, row_digests
 from corpusmith.core.rows import CHANGED, KEPT, LEDGER_SCHEMA, ROW_ID, RULE, THRESHOLD, VALUE, marks_in
 from corpusmith.core.tools import Part
-from corpusmith.store.files import workspace_errors, write_json
+from corpusmith.store.files import workspace_errors, write_atomic
 from corpusmith.store.records import Counts
 
 PART_BYTES = 8 << 20
@@ -109,21 +110,28 @@ def write_part(folder: Path, index: int, table: pa.Table, lines: pa.Table) -> Pa
         if table.num_columns:
             path = folder / "parts" / name
             _write_table(table, path)
-            np.save(folder / "digests" / f"{index:05d}.npy", row_digests(table))
+            write_atomic(folder / "digests" / f"{index:05d}", row_digests(table).tobytes(), durable=False)
             part = Part(path=f"parts/{name}", rows=table.num_rows, size_bytes=path.stat().st_size)
         done = PartDone(part=part, counts=counts)
-        write_json(folder / "done" / f"{index:05d}.json", done.model_dump())
+        write_atomic(folder / "done" / f"{index:05d}.json", done.model_dump_json().encode(), durable=False)
     return done
 
 
 def finished_part(folder: Path, index: int) -> PartDone | None:
-    """What a killed process left finished as part `index`, or None."""
-    path = folder / "done" / f"{index:05d}.json"
-    return PartDone.model_validate_json(path.read_bytes()) if path.exists() else None
+    """What a killed process left finished as part `index`, or None; nothing when a power cut took bytes of it."""
+    name = f"{index:05d}"
+    try:
+        done = PartDone.model_validate_json((folder / "done" / f"{name}.json").read_bytes())
+        if done.part is None:
+            return done
+        sizes = (folder / done.part.path).stat().st_size, (folder / "digests" / name).stat().st_size
+    except (FileNotFoundError, ValidationError):
+        return None
+    return done if sizes == (done.part.size_bytes, 16 * done.part.rows) else None
 
 
 def _write_table(table: pa.Table, path: Path) -> None:
-    draft = path.with_suffix(".draft")
+    draft = path.with_suffix(f".{os.getpid()}")  # a worker that outlived its driver may be at the same part
     pq.write_table(table, draft, compression="zstd", row_group_size=4096, write_page_index=True)
     draft.replace(path)
 
@@ -215,6 +223,10 @@ class StagedWriter:
         self._flush()
         parts = [part for part in self._parts if part.rows] or self._parts[:1]
         shutil.rmtree(self.folder / "done", ignore_errors=True)
+        drafts = [path for name in ("parts", "ledger") for path in (self.folder / name).iterdir()]
+        for path in drafts:
+            if path.suffix != ".parquet":  # of a process that was killed
+                path.unlink()
         if not parts:
             shutil.rmtree(self.folder / "digests", ignore_errors=True)
             return [], self._counts, None
@@ -225,8 +237,7 @@ class StagedWriter:
         return parts, self._counts, digest.hexdigest()
 
     def _digests(self, part: Part) -> npt.NDArray[np.uint8]:
-        loaded: npt.NDArray[np.uint8] = np.load(self.folder / "digests" / (Path(part.path).stem + ".npy"))
-        return loaded
+        return np.fromfile(self.folder / "digests" / Path(part.path).stem, np.uint8).reshape(-1, 16)
 
 
 def side_files(folder: Path) -> dict[str, int]:

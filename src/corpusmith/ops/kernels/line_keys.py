@@ -27,7 +27,7 @@ _SHIFT = np.uint64(64 - CELL_BITS)
 def letter_table() -> tuple[I32, I32]:
     """Per code point: its folded letter; 0 for what is none; _SEVERAL + i where it folds to the letters in row i."""
     letters = np.where(fold_table() > 0, fold_table(), 0).astype(np.int32)
-    rows = []
+    rows: list[list[int]] = []
     for code in np.flatnonzero(letters).tolist():
         if not chr(code).isalpha():
             letters[code] = 0
@@ -38,7 +38,7 @@ def letter_table() -> tuple[I32, I32]:
 
 
 @njit(cache=True, nogil=True)
-def line_cell(data: U8, start: int, end: int, table: I32, several: I32) -> int:
+def line_cell(data: U8, start: int, end: int, table: I32, several: I32) -> np.int64:
     """The cell of the line `data[start:end]`; -1 when it has fewer than four letters. The tables: `letter_table()`."""
     value = _SEED
     letters = 0
