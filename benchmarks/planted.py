@@ -58,10 +58,10 @@ def pooled(corpora: Mapping[str, Runs]) -> Iterator[str]:
     """The figures summed over the seeds: kinds of damage, copies by edit and rate, and shares."""
     names = " | ".join(corpora)
     columns = "|---" * len(corpora)
-    yield from ("", "## Kinds of damage", "", "Rows gone of rows that had to go; in brackets, rows wrongly gone.", "")
+    yield from ("", "### Kinds of damage", "", "Rows gone of rows that had to go; in brackets, rows wrongly gone.", "")
     yield from (f"| kind | {names} |", f"|---{columns}|")
     yield from _rows(corpora, lambda score: score.kinds, Tally(), _kind)
-    yield from ("", "## Near copies", "", "Recall by kind and rate of edit, and precision where it is under 1.", "")
+    yield from ("", "### Near copies", "", "Recall by kind and rate of edit, and precision where it is under 1.", "")
     yield from (f"| edit | rate | {names} |", f"|---|---{columns}|")
     yield from _rows(corpora, lambda score: score.near_cells, Tally(), _near)
     yield from ("", "Variants too distant to be copies, that stay:", "", f"| edit | rate | {names} |")
@@ -74,9 +74,9 @@ def pooled(corpora: Mapping[str, Runs]) -> Iterator[str]:
         ("Clean rows whose words are what they were", lambda score: {"clean": score.untouched}),
     )
     for title, pick in shares:
-        yield from ("", f"## {title}", "", f"| kind | {names} |", f"|---{columns}|")
+        yield from ("", f"### {title}", "", f"| kind | {names} |", f"|---{columns}|")
         yield from _rows(corpora, pick, Share(), _good)
-    yield from ("", "## Wrongly gone, by kind and rule", "", f"| kind: rule | {names} |", f"|---{columns}|")
+    yield from ("", "### Wrongly gone, by kind and rule", "", f"| kind: rule | {names} |", f"|---{columns}|")
     yield from _rows(corpora, lambda score: score.false_drops, 0, str)
 
 
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="7,8,9", help="comma-separated")
     parser.add_argument("--rows", type=int, default=3200)
     parser.add_argument("--keep", type=Path, help="folder to keep corpora and workspaces in")
-    parser.add_argument("--write", type=Path, help="file to replace the tables in, after its first '## ' heading line")
+    parser.add_argument("--write", type=Path, help="file whose part '## Figures' the tables replace")
     given = parser.parse_args()
     request = runpy.run_path(str(DEMO))["REQUEST"]
     bases: dict[str, Literal["stdlib"] | Path] = {"Python's modules": "stdlib"}
