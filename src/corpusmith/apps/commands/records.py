@@ -10,7 +10,7 @@ from corpusmith.apps.approving import OUTSIDE_RUNS, record_answer
 from corpusmith.apps.boundary import boundary, with_workspace
 from corpusmith.apps.output import show, show_json, table
 from corpusmith.apps.workspaces import open_existing
-from corpusmith.core.errors import ParameterError
+from corpusmith.core.errors import BudgetExceeded, ParameterError
 from corpusmith.store.approvals import Approval
 from corpusmith.store.runs import is_held
 from corpusmith.store.workspace import Workspace
@@ -73,7 +73,9 @@ def show_run(run_id: str, workspace: Path | None, as_json: bool) -> None:
             show(line)
         show(f"status   {status}")
         _show_waiting(waiting, story.run.id, workspace)
-        if status in ("interrupted", "failed"):
+        if story.run.exit_status == BudgetExceeded.exit_status:
+            show(f"next     {with_workspace(f'corpusmith resume {story.run.id} --max-minutes N', workspace)}")
+        elif status in ("interrupted", "failed"):
             show(f"next     {with_workspace(f'corpusmith resume {story.run.id}', workspace)}")
 
 
