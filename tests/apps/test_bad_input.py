@@ -140,7 +140,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     if os.geteuid() or shutil.which("mount") is None:
         pytest.skip("only root mounts file systems")
     yield mount
-    subprocess.run(["umount", str(folder)], capture_output=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=folder.is_mount(), capture_output=True)
 
 
 def test_a_workspace_on_a_read_only_disk(call: Any, mounted: Any, one: str) -> None:
