@@ -164,3 +164,10 @@ def test_no_text_loses_a_row(texts):
     for operator in FILTERS:
         batch = operator.apply(batch)
     assert batch.column("text").to_pylist() == texts
+
+
+def test_the_marks_beside_a_word_are_no_words_without_a_letter():
+    text = (
+        '"Stop!", she said (the "captain"), and, of course: nobody - not one - did; that\'s "life", be it "good". ' * 5
+    )
+    assert rule_of(GopherQuality(min_words=None, language="en"), text) is None

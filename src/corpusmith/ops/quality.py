@@ -75,7 +75,8 @@ class GopherQuality(_Rules):
         max_symbol_word_ratio: Most # or ellipses per token.
         max_bullet_line_frac: Largest share of lines with a bullet.
         max_ellipsis_line_frac: Largest share of lines that end with an ellipsis.
-        min_alpha_word_frac: Smallest share of tokens with a letter.
+        min_alpha_word_frac: Smallest share of words with a letter; words as white space parts them, so that the
+            marks beside a word are no words of their own.
         min_stop_words: Fewest different English stop words, of rows in English with at least `stop_word_words` words.
         stop_word_words: Words from which on stop words are asked for.
         language: The language of every row, when known; None = what `Language` found, else detected where it matters.

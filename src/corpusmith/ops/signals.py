@@ -36,7 +36,7 @@ SIGNALS: Mapping[str, tuple[str, str]] = {
     "symbol_word_ratio": ("the more frequent of # and ellipsis, per token", "ratio"),
     "bullet_line_frac": ("lines that begin with a bullet", "share of lines"),
     "ellipsis_line_frac": ("lines that end with an ellipsis", "share of lines"),
-    "alpha_word_frac": ("tokens with a letter", "share of tokens"),
+    "alpha_word_frac": ("runs between white space with a letter", "share of runs"),
     "stop_words": ("different ones of: the be to of and that have with", "count"),
     "dup_line_frac": ("lines that stand earlier", "share of lines"),
     "dup_par_frac": ("paragraphs that stand earlier", "share of paragraphs"),

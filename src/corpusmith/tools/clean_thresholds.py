@@ -17,6 +17,8 @@ from corpusmith.ops.quality import C4Quality, FineWebQuality, GopherQuality, Gop
 
 _NGRAM = re.compile(r"^(top|dup)_(\d+)gram(?:_char_frac)?$")
 _FIRST_N = {"top": 2, "dup": 5}
+_LISTS = frozenset({"max_top_ngram", "max_dup_ngram"})
+"""Fields that hold a bound per length of n-gram; each is set by its own rule's name."""
 _NEVER = 2.0
 _SWITCHES = frozenset({"curly_brackets", "lorem_ipsum"})
 
@@ -60,7 +62,7 @@ def quality_filters(
 def _rules_of(family: Any) -> list[str]:
     names = []
     for item in fields(family):
-        if item.name in ("max_top_ngram", "max_dup_ngram"):
+        if item.name in _LISTS:
             kind = item.name[4:7]
             names += [f"{kind}_{_FIRST_N[kind] + at}gram_char_frac" for at in range(len(getattr(family, item.name)))]
         elif item.name.startswith(("min_", "max_")) or item.name in _SWITCHES:
@@ -83,7 +85,7 @@ def _with_threshold(family: Any, rule: str, value: float | None) -> Any | None:
     if rule in _SWITCHES and rule in names:
         return replace(family, **{rule: bool(value)})
     for name in (rule, f"min_{rule}", f"max_{rule}"):
-        if name in names and name.startswith(("min_", "max_")):
+        if name in names and name.startswith(("min_", "max_")) and name not in _LISTS:
             old = getattr(family, name)
             if isinstance(old, int) and value is not None and value != int(value):
                 raise ParameterError(

@@ -54,6 +54,7 @@ def _stop_bit(data: U8, low: int, high: int) -> int:
 def _token_figures(data: U8, count: int, chars: I32, flags: U8, spans: I64, ends: I64, out: F64) -> None:
     """Fill `ends` (characters before each token) and the word figures."""
     words, alpha, word_chars, stops, total = 0, 0, 0, 0, 0
+    runs, letter = 0, 0
     for at in range(count):
         ends[at] = total
         total += chars[at]
@@ -61,7 +62,13 @@ def _token_figures(data: U8, count: int, chars: I32, flags: U8, spans: I64, ends
             words += 1
             word_chars += chars[at]
             stops |= _stop_bit(data, spans[at, 0], spans[at, 1])
-        alpha += 1 if flags[at] & HAS_LETTER else 0
+        if at == 0 or spans[at, 0] > spans[at - 1, 1]:
+            runs += 1
+            alpha += letter
+            letter = 0
+        if flags[at] & HAS_LETTER:
+            letter = 1
+    alpha += letter
     ends[count] = total
     kinds = 0
     while stops:
@@ -69,7 +76,7 @@ def _token_figures(data: U8, count: int, chars: I32, flags: U8, spans: I64, ends
         stops >>= 1
     out[1], out[2] = words, count
     out[7] = word_chars / words if words else 0.0
-    out[11] = alpha / count if count else 0.0
+    out[11] = alpha / runs if runs else 0.0
     out[12] = kinds
 
 
