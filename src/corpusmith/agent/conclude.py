@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from corpusmith.agent.goals import Goal
 from corpusmith.agent.graph import gates_now
 from corpusmith.agent.session import Session, profile_params
+from corpusmith.agent.state import LoopState, view_of
 from corpusmith.core.errors import NotFoundError
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.files import write_atomic
@@ -26,7 +28,8 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     folder = workspace.runs.folder(run_id)
     gates = gates_now(state, brief)
     failed = [g for g in gates if not g["passed"]]
-    status = state["status"] or (3 if any(g["severity"] == "must" for g in failed) else 0)
+    undone = _undone(session, state)
+    status = state["status"] or (3 if undone or any(g["severity"] == "must" for g in failed) else 0)
     result = workspace.artifacts.open(state["data"])
     version = workspace.runs.publish(brief.name, result.id, run_id)
     recipe = build_recipe(
@@ -53,7 +56,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
             "digest": result.record.content_digest,
         },
         "gates": gates,
-        "not_achieved": [_sentence(g) for g in failed] + ([state["error"]] if state.get("error") else []),
+        "not_achieved": [*undone, *(_sentence(g) for g in failed), *([state["error"]] if state.get("error") else [])],
         "decisions": state["turn"],
         "attempts": [{key: a[key] for key in ("method", "metric", "kept", "outcome")} for a in state["attempts"]],
         "report": str(folder / "report.html"),
@@ -66,6 +69,17 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     workspace.runs.update(run_id, status="done", exit_status=status, dataset=result.id, outcome=outcome)
     write_report(workspace, run_id, folder / "report.html")
     return outcome
+
+
+def _undone(session: Session, state: dict[str, Any]) -> list[str]:
+    """What was asked for, is no gate, and no kept step has done; with what became of the attempts at it."""
+    out = []
+    for goal in view_of(cast("LoopState", state), session).goals:
+        if isinstance(goal, Goal) and goal.is_wish:
+            tried = [a["outcome"] for a in state["attempts"] if a["metric"] == goal.name and not a["kept"]]
+            why = f": {tried[-1]}" if tried else ""
+            out.append(f"asked for but not done: {goal.name.removeprefix('wish:')}{why}")
+    return out
 
 
 def _export(result: StoredDataset) -> Path:

@@ -81,9 +81,17 @@ def open_goals(brief: Brief, card: Scorecard, served: Sequence[str], shape: Shap
         weight = 1.0 if gate.severity is Severity.MUST else 0.5
         goals.append(Goal(gate.metric, gate, value, min(1.0, gap / scale), weight))
     moot = {"generate"} if shape is not Shape.TEXT else set()
+    if brief.balance is None or brief.balance.method in ("undersample", "oversample"):
+        few = _fits(card.value("rows"), brief.size.rows) and _fits(card.value("tokens"), brief.size.tokens)
+        moot |= {"sample"} if few else set()
     wished = [name for name in wishes_of(brief) if name not in served and name not in moot]
     goals += [Goal(f"wish:{name}", None, None, 1.0, 1.0) for name in wished]
     return goals
+
+
+def _fits(there: float | None, most: int | None) -> bool:
+    """Whether there is no more than was asked for, so that nothing need be drawn."""
+    return most is None or (there is not None and there <= most)
 
 
 def measurable(gate: Gate, brief: Brief) -> bool:

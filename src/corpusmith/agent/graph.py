@@ -6,6 +6,7 @@ identity) and writes no event twice (`EventLog.once`). Checkpoints are synchrono
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -15,7 +16,7 @@ from langgraph.types import Command
 from corpusmith.agent.guard import objections, verdict_on
 from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.planner import STOP, Attempt, Proposal
-from corpusmith.agent.session import RUN_METRICS, Session
+from corpusmith.agent.session import COPY_METRICS, RUN_METRICS, Session
 from corpusmith.agent.state import LoopState, view_of
 from corpusmith.core.brief import Brief
 from corpusmith.core.decisions import Decision
@@ -136,12 +137,18 @@ class Loop:
         chosen = CATALOGUE[proposal.method]
         retained = result.rows / max(state["rows"], 1)
         if result.rows == 0:
-            return self._settle(state, proposal, False, "it left no rows", before, None, 0.0)
+            return self._settle(state, proposal, False, _nothing_left(result.record.counts.dropped), before, None, 0.0)
         wish = chosen.wish()
         drawn = wish in ("sample", "balance", "generate", "format") or any(
             name in ("sample", "generate", "format") for name in state["served"]
         )
-        carried = {k: v for k, v in view.card.metrics.items() if k in RUN_METRICS} if drawn else None
+        balance = view.brief.balance
+        copied = "balance" in (wish, *state["served"]) and balance is not None and balance.method == "oversample"
+        names = (RUN_METRICS if drawn else ()) + (COPY_METRICS if copied else ())
+        if copied and wish == "balance":
+            text = "rates of duplicates are those of before the oversampling, whose copies are made on purpose"
+            self.session.log.once("note", f"copies {state['turn']}", text=text)
+        carried = {k: v for k, v in view.card.metrics.items() if k in names}
         try:
             card_id, card = self.session.measure(result.id, state["raw"], state["evals"], carried)
         except BudgetExceeded as error:
@@ -152,6 +159,8 @@ class Loop:
         update = self._settle(state, proposal, kept, why, before, after, 1.0 - min(1.0, retained))
         if kept:
             served = [*state["served"], wish] if wish and wish not in state["served"] else state["served"]
+            if wish == "balance":
+                served = [name for name in served if name != "format"]  # its files are written anew
             update |= {
                 "data": result.id,
                 "shape": result.shape.value,
@@ -235,6 +244,13 @@ def after_measure(state: LoopState) -> Literal["decide", "conclude"]:
     """Go on while there are turns and no budget is spent."""
     turns = int(state["brief"]["budgets"]["iterations"])
     return "conclude" if state["status"] or state["turn"] >= turns else "decide"
+
+
+def _nothing_left(dropped: Mapping[str, int]) -> str:
+    """That a step left no rows, and which rules took them."""
+    worst = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))[:3]
+    took = ", ".join(f"{rule} {rows:,}" for rule, rows in worst)
+    return f"it left no rows ({took})" if took else "it left no rows"
 
 
 def _stop(why: str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from corpusmith.agent.goals import Goal
-from corpusmith.agent.methods import CATALOGUE
+from corpusmith.agent.methods import CATALOGUE, too_late
 from corpusmith.agent.planner import STOP, Proposal, View
+from corpusmith.agent.rules_planner import candidates
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.gates import Gate
 from corpusmith.core.metrics import METRICS
@@ -23,7 +24,8 @@ from corpusmith.engine.runner import parse_params
 def objections(proposal: Proposal, view: View, tools: Mapping[str, Tool[Any]]) -> tuple[str, ...]:
     """What speaks against running the proposal; empty = run it. Each line starts with its type."""
     if proposal.method == STOP:
-        wishes = [goal.name for goal in view.goals if isinstance(goal, Goal) and goal.is_wish]
+        left = {candidate.goal.name for candidate in candidates(view)} if view.turns_left > 0 else set()
+        wishes = [g.name for g in view.goals if isinstance(g, Goal) and g.is_wish and g.name in left]
         return (f"unfinished: {', '.join(wishes)} still to be done before stopping",) if wishes else ()
     if proposal.method not in CATALOGUE:
         return (f"unknown_method: {proposal.method!r}; there are: {', '.join(CATALOGUE)}",)
@@ -33,7 +35,7 @@ def objections(proposal: Proposal, view: View, tools: Mapping[str, Tool[Any]]) -
         found.append(f"wrong_goal: {method.name} moves {', '.join(method.moves)}, not {proposal.metric}")
     if not method.needs(view):
         found.append(f"precondition: {method.name} cannot run on {view.shape.value} rows as they are")
-    if "wish:format" in view.served and method.wish() not in ("balance",):
+    if too_late(method, view):
         found.append(f"precondition: {method.name} after the split would undo it")
     if method.wish() is not None and f"wish:{method.wish()}" not in {goal.name for goal in view.goals}:
         found.append(f"not_asked: nobody asked for {method.wish()}, or it is done")

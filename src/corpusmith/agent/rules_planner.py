@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from corpusmith.agent.goals import Goal
-from corpusmith.agent.methods import CATALOGUE, Method
+from corpusmith.agent.methods import CATALOGUE, Method, too_late
 from corpusmith.agent.planner import STOP, Proposal, View
 from corpusmith.agent.understanding import understand
 from corpusmith.core.brief import Brief, Request
@@ -26,6 +26,9 @@ MIN_STEP = 0.05
 
 RULE_CAP = 0.05
 """Share of rows from which a published rule is taken to describe the genre of the corpus rather than its junk."""
+
+RULE_ROWS = 5
+"""Fewest rows that say anything about a genre."""
 
 MOST_RUNS = 3
 """Times a method may be kept: another step may open its goal again (masking makes copies alike)."""
@@ -76,7 +79,8 @@ class RulesPlanner:
                 return _proposal(candidate, choice, (*weighed, *later))
             found.remove(candidate)
         names = ", ".join(goal.name for goal in goals)
-        reason = "; ".join(o.verdict for o in weighed) or "no method of the catalogue is left for them"
+        verdicts = dict.fromkeys(f"{option.method} {option.verdict}" for option in weighed)
+        reason = "; ".join(verdicts) or "no method of the catalogue is left for them"
         return Proposal(planner="rules", method=STOP, options=tuple(weighed), why=f"open: {names}. {reason}")
 
 
@@ -85,7 +89,7 @@ def candidates(view: View) -> list[Candidate]:
     out = []
     for goal in view.goals:
         for method in CATALOGUE.values():
-            if goal.name not in method.moves or not method.needs(view):
+            if goal.name not in method.moves or not method.needs(view) or too_late(method, view):
                 continue
             left = tuple(dict(p) for p in method.settings(view) if not _spent(method, dict(p), view, goal))
             if left:
@@ -143,7 +147,7 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
         if figures is None:
             options.append(Option(method=method.name, params=params, verdict="cannot run on the sample"))
             continue
-        milder = _without_blunt_rules(params, figures)
+        milder = _without_blunt_rules(params, figures, view.sample_rows)
         if milder is not None and milder not in queue and not _spent(method, milder, view, goal):
             queue.append(milder)
         value, kept = figures.get(goal.name), figures.get("sample_retention", 1.0)
@@ -168,7 +172,7 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
     return ((tried[0][1], tried[0][2]) if tried else None), options
 
 
-def _without_blunt_rules(params: dict[str, Any], figures: Mapping[str, float]) -> dict[str, Any] | None:
+def _without_blunt_rules(params: dict[str, Any], figures: Mapping[str, float], rows: int) -> dict[str, Any] | None:
     """The setting without the published rules that alone take more than `RULE_CAP` of the rows, or None.
 
     Such a rule describes the genre (code, lists, verse), not junk: thresholds do not cross genres, and blunt heuristics
@@ -176,9 +180,8 @@ def _without_blunt_rules(params: dict[str, Any], figures: Mapping[str, float]) -
     """
     if not RULE_FAMILIES & params.keys():
         return None
-    blunt = {
-        key.removeprefix("dropped:"): None for key, n in figures.items() if key.startswith("dropped:") and n > RULE_CAP
-    }
+    cap = max(RULE_CAP, (RULE_ROWS - 0.5) / max(rows, 1))
+    blunt = {key.removeprefix("dropped:"): None for key, n in figures.items() if key.startswith("dropped:") and n > cap}
     if not blunt:
         return None
     return {**params, "thresholds": {**params.get("thresholds", {}), **blunt}}

@@ -25,6 +25,9 @@ SAMPLE_ROWS = 400
 RUN_METRICS = ("retention", "source_retention_min")
 """Measured against the run's input; carried over once rows are drawn or derived on purpose."""
 
+COPY_METRICS = ("exact_duplicate_rate", "near_duplicate_rate", "repeated_instruction_rate")
+"""Carried over once rows are copied on purpose (oversampling)."""
+
 
 @dataclass
 class Session:

@@ -49,6 +49,13 @@ class Method:
         return next((goal.removeprefix("wish:") for goal in self.moves if goal.startswith("wish:")), None)
 
 
+def too_late(method: Method, view: View) -> bool:
+    """Whether what was delivered stands in the way: after the split only balancing, after balancing only files."""
+    if "wish:balance" in view.served:
+        return method.wish() != "format"
+    return "wish:format" in view.served and method.wish() != "balance"
+
+
 def fixed(**params: Any) -> Callable[[View], list[Params]]:
     """Settings that are one parameter set, whatever the view."""
     return lambda _view: [params]

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from corpusmith.agent.planner import View
-from corpusmith.core.brief import Balance
+from corpusmith.core.brief import Balance, Brief, NumberRange
 from corpusmith.core.rows import Shape
 
 Params = Mapping[str, Any]
-LONG_SPACELESS = ("zh", "ja", "th", "ko")
+ANY_NUMBER = 1e15
+"""A bound that no price, year or count reaches: the tool's own defaults are those of one case."""
 
 
 def boilerplate(_view: View) -> list[Params]:
@@ -94,18 +95,24 @@ def draw(view: View) -> list[Params]:
     """The draw the brief describes: by category, weight, number slots, or plain at random."""
     size, balance_wish = view.brief.size, view.brief.balance
     if balance_wish is not None and balance_wish.method not in ("undersample", "oversample"):
-        return [_drawn(balance_wish, size.rows, size.tokens)]
+        return [_drawn(balance_wish, view.brief)]
     if size.tokens is not None:
-        return [{"method": "token_budget", "tokens": size.tokens}]
+        limit = {} if size.rows is None else {"rows": size.rows}
+        return [{"method": "token_budget", "tokens": size.tokens, **limit}]
     return [{"method": "random", "rows": size.rows}]
 
 
-def _drawn(wish: Balance, rows: int | None, tokens: int | None) -> Params:
+def _drawn(wish: Balance, brief: Brief) -> Params:
     given = wish.model_dump(exclude_none=True)
-    if rows is not None:
-        given["rows"] = rows
-    if tokens is not None:
-        given["tokens"] = tokens
+    if wish.method == "number_slots":
+        within = next((bound for bound in brief.numbers if bound.field == wish.field), NumberRange(field=""))
+        given["low"] = -ANY_NUMBER if within.low is None else within.low
+        given["high"] = ANY_NUMBER if within.high is None else within.high
+        given.setdefault("keep_above", ANY_NUMBER)
+    if brief.size.rows is not None:
+        given["rows"] = brief.size.rows
+    if brief.size.tokens is not None:
+        given["tokens"] = brief.size.tokens
     return given
 
 
@@ -121,10 +128,13 @@ def deliver(view: View) -> list[Params]:
     template = output.template
     if template == "text" and view.shape is not Shape.TEXT:
         template = "preference" if view.shape is Shape.PREFERENCE else "alpaca"
+    balanced = "wish:balance" in view.served
+    if balanced and template == "windows":
+        template = "text"  # the rows are windows already
     params: dict[str, Any] = {
         "template": template,
         "files": output.files,
-        "splits": splits.model_dump() if splits.train < 1 else None,
+        "splits": None if balanced else splits.model_dump() if splits.train < 1 else None,
         "name": view.brief.name,
         "languages": list(view.brief.languages),
     }
