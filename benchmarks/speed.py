@@ -117,6 +117,7 @@ def measured(name: str, into: list[Figure]) -> Iterator[Figure]:
     watch.stop()
     figure.sum_mb, figure.largest_mb = watch.total / 1e6, watch.largest / 1e6
     into.append(figure)
+    print(f"{name}: {figure.wall_s:.1f} s, {figure.sum_mb:.0f} MB", file=sys.stderr, flush=True)
 
 
 def curate(corpus: Path, evals: Path, workers: int) -> list[Figure]:

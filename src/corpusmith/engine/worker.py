@@ -92,23 +92,33 @@ def stream_part(
         path: Input part.
         operators: Row operators.
         columns: Names of columns after the operators.
-        out: From a worker process: the Arrow IPC file to write them to, whose path is returned instead. The driver
-            maps it, which spares both sides the copies of a pickled table.
+        out: From a worker process: the file to write them to, as Arrow IPC, whose path is returned instead, which
+            spares both sides the copies of a pickled table.
     """
     tables = [batch.select(list(columns)) for batch in _batches(path, operators, None)]
     table = pa.concat_tables(tables) if tables else pa.table({})
     if out is None:
         return table
-    with pa.OSFile(str(out), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    with pa.OSFile(str(out), "wb") as sink:
+        for name in table.schema.names:
+            with pa.ipc.new_stream(sink, table.select([name]).schema) as writer:
+                writer.write_table(table.select([name]))
     return out
 
 
 def take_stream(path: Path) -> pa.Table:
-    """The table in an IPC file of `stream_part`; the file is gone when the table is."""
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    """The table that `stream_part` wrote to a file, which is removed.
+
+    The file is one IPC stream per column, so that who keeps a small column does not keep the large one beside it.
+    """
+    columns = {}
+    with pa.OSFile(str(path)) as source:
+        while source.tell() < source.size():
+            with pa.ipc.open_stream(source) as reader:
+                column = reader.read_all()
+            columns[column.schema.names[0]] = column.column(0)
     path.unlink()
-    return table
+    return pa.table(columns)
 
 
 def fold_part(path: Path, operators: Sequence[RowOperator], fold: FoldOperator[Any]) -> Any:
