@@ -12,6 +12,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "corpusmith needs Python 3.11 to 3.13")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llm,opik,dev]'
+	$(BIN)/corpusmith doctor --workspace $(VENV)/.doctor > /dev/null  # compiles the kernels once
 	touch $(STAMP)
 
 demo: setup

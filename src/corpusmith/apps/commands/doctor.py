@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
+import tempfile
+import time
 from pathlib import Path
 
 from corpusmith import __version__
@@ -13,8 +16,11 @@ from corpusmith.apps.boundary import boundary
 from corpusmith.apps.output import show, show_json, table
 from corpusmith.core.errors import WorkspaceError
 from corpusmith.core.settings import load_settings
+from corpusmith.engine.local import LocalEngine
+from corpusmith.engine.runner import Runner
 from corpusmith.ops.language import detect
 from corpusmith.store.workspace import Workspace
+from corpusmith.tools.registry import TOOLS
 
 EXTRAS = {"llm": ("langchain_openai", "openai"), "opik": ("opik",)}
 SENTENCE = "This sentence is written in plain English so that it can be recognised."
@@ -30,6 +36,7 @@ def doctor(workspace: Path | None, as_json: bool) -> None:
             ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
             ("workspace", workspace_state(settings.workspace)),
             ("workers", str(settings.workers)),
+            ("curation", exercise()),
             ("language model", f"works: {languages[0]} at {confidences[0]:.2f}"),
             ("chat model", settings.model or "none (the rules planner needs none)"),
             ("opik", settings.opik_url or "none: traces stay in the workspace"),
@@ -41,6 +48,28 @@ def doctor(workspace: Path | None, as_json: bool) -> None:
             show_json({"status": 0, **dict(rows)})
         else:
             show(table(("what", "state"), rows))
+
+
+def exercise() -> str:
+    """Run the tools on a few rows in a folder of its own; the first time this compiles the kernels, which are kept."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="corpusmith-doctor-") as folder:
+        root = Path(folder)
+        source = root / "rows.jsonl"
+        lines = [json.dumps({"text": f"{SENTENCE} It stands here for the {n}. time, and says so."}) for n in range(4)]
+        source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        workspace = Workspace.open(root / "workspace")
+        runner = Runner(workspace, LocalEngine())
+        try:
+            data = runner.run_step(TOOLS["ingest"], {"sources": [str(source)]}, {}).id
+            runner.run_step(TOOLS["profile"], {"languages": ["en"]}, {"data": data, "evals.0": data})
+            runner.run_step(TOOLS["clean"], {"boilerplate": True, "gopher_quality": True}, {"data": data})
+            runner.run_step(TOOLS["dedup"], {"containment": 0.5}, {"data": data})
+            runner.run_step(TOOLS["decontaminate"], {}, {"data": data, "evals.0": data})
+        finally:
+            runner.engine.close()
+            workspace.close()
+    return f"works: profile, clean, dedup and decontaminate in {time.monotonic() - started:.1f} s"
 
 
 def workspace_state(root: Path) -> str:
