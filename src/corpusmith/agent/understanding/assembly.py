@@ -150,23 +150,23 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
 
 
 def _explicit_gates(draft: Draft, brief: Brief) -> list[Gate]:
-    """The gates asked for; of two with the same metric and direction the last one counts.
+    """The gates asked for; of two alike in metric, direction and severity the last counts.
 
     Raises:
         RequestError: Two gates on one metric exclude each other.
     """
     overruled = {("dedup", "none"): not brief.dedup.exact, ("remove_pii", False): not brief.remove_pii}
-    kept: dict[tuple[str, str], Gate] = {}
+    kept: dict[tuple[str, str, str], Gate] = {}
     for wish in sorted(draft.wishes, key=lambda wish: wish.at):
         if wish.needs and overruled[wish.needs]:
             continue
-        key = (wish.gate.metric, wish.gate.op[0])
+        key = (wish.gate.metric, wish.gate.op[0], wish.gate.severity.value)
         earlier = kept.get(key)
         if earlier is not None and str(earlier) != str(wish.gate):
             draft.notes.append(f"'{earlier.why}' and '{wish.gate.why}' contradict each other: the last one counts")
         kept[key] = wish.gate
-    for (metric, side), gate in kept.items():
-        low = kept.get((metric, ">"))
+    for (metric, side, severity), gate in kept.items():
+        low = kept.get((metric, ">", severity))
         if side == "<" and low is not None and low.target > gate.target:
             raise RequestError(
                 f"'{low.why}' and '{gate.why}' cannot both hold: {low} and {gate}",

@@ -81,6 +81,10 @@ def read_lengths(scan: Scan, draft: Draft) -> None:
             _bound(scan, draft, match, "high")
 
 
+_PARTICIPLES = {"priced": "price", "costing": "cost", "rated": "rating", "scored": "score", "aged": "age"}
+"""A number said of the row by a verb stands in the field that the verb is made of."""
+
+
 def _per_row(scan: Scan, match: re.Match[str]) -> bool:
     ends = match.group().endswith(("tokens", "words")) is False
     return ends or bool(re.search(rf"{ROW_NOUN} (?:with|of|having) $", scan.before_in_clause(match.start())))
@@ -116,6 +120,7 @@ def read_numbers(scan: Scan, draft: Draft) -> None:
         for match in scan.find(pattern):
             groups = match.groupdict()
             name, at = scan.field(match), match.start()
+            name = _PARTICIPLES.get(name.lower(), name)
             words = scan.take(match)
             if "value" in groups:
                 low = float(groups["value"]) if groups["low"] else None

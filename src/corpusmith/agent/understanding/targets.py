@@ -140,6 +140,7 @@ def read_targets(scan: Scan, draft: Draft) -> None:
                 op = _op(match.groupdict().get("bound") or match.groupdict().get("tail") or "at most")
                 at, target = match.start(), share(match.group("share"))
                 _ask(scan, draft, metric, op, target, at, scan.take(match))
+                _hoped(scan, draft, metric, op, match.end())
     for match in scan.find(_ZERO, negated=True):
         for item in re.finditer(_ANY, match.group("list")):
             metric = next(name for name, subject in _SUBJECTS if re.fullmatch(subject, item.group()))
@@ -152,6 +153,21 @@ def read_targets(scan: Scan, draft: Draft) -> None:
             _ask(scan, draft, metric, "<=", 0.0, at, words)
         scan.take(match)
     _repairs(scan, draft)
+
+
+_HOPED = re.compile(
+    rf",? (?:and )?(?:ideally|preferably|hopefully),? (?:{BOUND} )?(?P<share>{PERCENT}|0|none)(?![\w.%])"
+)
+
+
+def _hoped(scan: Scan, draft: Draft, metric: str, op: Op, end: int) -> None:
+    """`at most 1% near-duplicates, ideally 0`: a second target, aimed at beside the one that must hold."""
+    match = _HOPED.match(scan.norm, end)
+    if match:
+        target = share(match.group("share").replace("none", "0"))
+        metric = "near_duplicate_rate" if metric == "duplicates" else metric
+        at = match.start("share")
+        draft.gate(scan, metric, op, target, at, scan.take(match))
 
 
 def _repairs(scan: Scan, draft: Draft) -> None:
