@@ -27,6 +27,7 @@ from corpusmith.core.errors import (
     BudgetExceeded,
     Cancelled,
     CorpusmithError,
+    UsageError,
     WorkspaceError,
 )
 from corpusmith.core.ids import new_run_id
@@ -169,7 +170,11 @@ class App:
             return
         from corpusmith.apps.tracing import export_traces
 
-        for line in export_traces(self.settings, self.workspace, run_id):
+        try:
+            lines = export_traces(self.settings, self.workspace, run_id)
+        except UsageError as error:  # the run itself is done and well
+            lines = [f"opik: {error.message}; later: corpusmith trace export {run_id}"]
+        for line in lines:
             self.progress.line(line)
 
 

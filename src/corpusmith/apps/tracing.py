@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from corpusmith.core.settings import Settings
+from corpusmith.evals.suite import SuiteRow
 from corpusmith.ops.pii import mask
 from corpusmith.prompts.library import prompt_texts
 from corpusmith.store.eventlog import LOG_NAME
 from corpusmith.store.workspace import Workspace
-from corpusmith.telemetry.opik_export import export_run
+from corpusmith.telemetry.opik_evaluation import EvaluatedCase, Evaluation, export_evaluation
+from corpusmith.telemetry.opik_export import export_run, run_trace_id
 from corpusmith.telemetry.opik_settings import opik_settings
 
 
@@ -25,3 +29,32 @@ def export_traces(settings: Settings, workspace: Workspace, run_id: str) -> list
     if sent.pending:
         line += f", {sent.pending} wait for `corpusmith trace export {run_id}` ({sent.error})"
     return [line]
+
+
+def export_suite(settings: Settings, rows: Sequence[SuiteRow], began: float) -> list[str]:
+    """Send a run of the evaluation suite: one experiment per planner over one dataset of cases, for review in Opik.
+
+    Each case points at the trace of the run that answered it.
+    """
+    told = []
+    for planner in sorted({row.planner for row in rows}):
+        cases = []
+        for row in (r for r in rows if r.planner == planner):
+            log = row.workspace / "runs" / row.run_id / LOG_NAME
+            export_run(log, log.with_name("opik.cursor.json"), opik_settings(settings), prompts=prompt_texts())
+            cases.append(
+                EvaluatedCase(
+                    id=row.profile,
+                    input={"corpus": row.profile},
+                    output={"path": list(row.path), "rolled_back": row.rolled_back, "status": row.status},
+                    scores={"overall": row.overall, **row.score.headline()},
+                    trace_id=run_trace_id(log, opik_settings(settings)),
+                )
+            )
+        evaluation = Evaluation(
+            id=f"{planner}-{int(began)}", dataset="corpusmith suite", name=f"suite, {planner}", time=began, cases=cases
+        )
+        sent = export_evaluation(evaluation, opik_settings(settings))
+        trouble = f" ({sent.error})" if sent.error else ""
+        told.append(f"opik: {sent.exported} cases of the {planner} planner sent{trouble}")
+    return told

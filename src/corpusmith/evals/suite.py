@@ -35,6 +35,8 @@ class SuiteRow:
     status: int
     path: tuple[str, ...]
     rolled_back: int
+    run_id: str = ""
+    workspace: Path = Path()
 
     @property
     def overall(self) -> float:
@@ -82,5 +84,6 @@ def run_suite(
             score = score_run(truth, workspace, outcome["run_id"])
             path = tuple(a["method"] for a in outcome["attempts"] if a["kept"])
             undone = sum(not a["kept"] for a in outcome["attempts"])
-            out.append(SuiteRow(profile, planner.name, score, outcome["status"], path, undone))
+            row = SuiteRow(profile, planner.name, score, outcome["status"], path, undone, outcome["run_id"], workspace)
+            out.append(row)
     return out
