@@ -165,3 +165,20 @@ def test_copies_that_masking_makes_alike_go_too(run_request) -> None:
     outcome, _ = run_request("A deduplicated English corpus without personal data", [*ROWS[1:], *mails])
     assert outcome["status"] == 0, outcome["not_achieved"]
     assert outcome["dataset"]["rows"] == len(ROWS)
+
+
+def test_a_repair_that_would_blank_the_corpus_is_undone(run_request) -> None:
+    rows = [
+        f"The tide at the old harbour wall was {n} centimetres high this morning, as it was before." for n in range(30)
+    ]
+    outcome, session = run_request("A clean English corpus, keep the duplicates", rows)
+    settled = [e.data for e in session.log.events() if e.kind == "measured"]
+    assert all(not s["kept"] for s in settled if s["metric"] == "boilerplate_rate")
+    texts = (
+        session.runner.workspace.artifacts.open(outcome["dataset"]["artifact"])
+        .table(["text"])
+        .column("text")
+        .to_pylist()
+    )
+    assert len(texts) == 30
+    assert all(texts)

@@ -21,6 +21,10 @@ from corpusmith.core.tools import Tool
 from corpusmith.engine.runner import parse_params
 
 
+MOST_EMPTIED = 0.1
+"""Most rows a step that should only repair may leave without text: lines that are all of a row are no boilerplate."""
+
+
 def objections(proposal: Proposal, view: View, tools: Mapping[str, Tool[Any]]) -> tuple[str, ...]:
     """What speaks against running the proposal; empty = run it. Each line starts with its type."""
     if proposal.method == STOP:
@@ -78,6 +82,11 @@ def verdict_on(
     drawn = metric is not None and metric in ("wish:sample", "wish:balance", "wish:generate", "rows", "tokens")
     if not drawn and retained_of_input < brief.retention_floor:
         return False, f"it left {retained_of_input:.1%} of its input, under the floor of {brief.retention_floor:.0%}"
+    emptied = (
+        after.get("empty_rate", 0.0) * rows_after - (view.card.value("empty_rate") or 0.0) * view.rows
+    ) / view.rows
+    if not removes and emptied > MOST_EMPTIED:
+        return False, f"it empties {emptied:.1%} of the rows, over the bound of {MOST_EMPTIED:.0%}"
     source_min = after.get("source_retention_min")
     if not drawn and source_min is not None and brief.source_floor and source_min < brief.source_floor:
         return False, f"one source keeps only {source_min:.1%}, under the floor of {brief.source_floor:.0%}"
