@@ -20,7 +20,6 @@ from corpusmith.core.metrics import METRICS
 from corpusmith.core.tools import Tool
 from corpusmith.engine.runner import parse_params
 
-
 MOST_EMPTIED = 0.1
 """Most rows a step that should only repair may leave without text: lines that are all of a row are no boilerplate."""
 
@@ -77,19 +76,10 @@ def verdict_on(
             makes copies alike): the gate it opens again is a goal again, not a reason to undo it.
     """
     brief = view.brief
-    if rows_after == 0:
-        return False, "it left no rows"
     drawn = metric is not None and metric in ("wish:sample", "wish:balance", "wish:generate", "rows", "tokens")
-    if not drawn and retained_of_input < brief.retention_floor:
-        return False, f"it left {retained_of_input:.1%} of its input, under the floor of {brief.retention_floor:.0%}"
-    emptied = (
-        after.get("empty_rate", 0.0) * rows_after - (view.card.value("empty_rate") or 0.0) * view.rows
-    ) / view.rows
-    if not removes and emptied > MOST_EMPTIED:
-        return False, f"it empties {emptied:.1%} of the rows, over the bound of {MOST_EMPTIED:.0%}"
-    source_min = after.get("source_retention_min")
-    if not drawn and source_min is not None and brief.source_floor and source_min < brief.source_floor:
-        return False, f"one source keeps only {source_min:.1%}, under the floor of {brief.source_floor:.0%}"
+    loss = _too_much_lost(view, after, rows_after, 1.0 if drawn else retained_of_input, removes)
+    if loss:
+        return False, loss
     for gate in brief.gates:
         if gate.severity.value != "must" or gate.metric == metric or METRICS[gate.metric].scope == "splits":
             continue
@@ -113,6 +103,25 @@ def verdict_on(
     if gap_now < gap_before - 1e-12:
         return True, f"{metric} {_shown(before)} -> {_shown(now)}: nearer, its gate not met yet"
     return False, f"{metric} {_shown(before)} -> {_shown(now)}: no nearer to its gate"
+
+
+def _too_much_lost(
+    view: View, after: Mapping[str, float], rows_after: int, retained: float, removes: bool
+) -> str | None:
+    """Why a step lost too much (rows, a source's rows, the text of rows it should only repair), or None."""
+    brief = view.brief
+    if rows_after == 0:
+        return "it left no rows"
+    if retained < brief.retention_floor:
+        return f"it left {retained:.1%} of its input, under the floor of {brief.retention_floor:.0%}"
+    source_min = after.get("source_retention_min")
+    if retained < 1 and source_min is not None and brief.source_floor and source_min < brief.source_floor:
+        return f"one source keeps only {source_min:.1%}, under the floor of {brief.source_floor:.0%}"
+    empty_before = (view.card.value("empty_rate") or 0.0) * view.rows
+    emptied = (after.get("empty_rate", 0.0) * rows_after - empty_before) / max(view.rows, 1)
+    if not removes and emptied > MOST_EMPTIED:
+        return f"it empties {emptied:.1%} of the rows, over the bound of {MOST_EMPTIED:.0%}"
+    return None
 
 
 def _more_offend(gate: Gate, view: View, after: Mapping[str, float]) -> bool:
