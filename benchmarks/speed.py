@@ -4,9 +4,9 @@
 
 CORPUS.jsonl holds one JSON object with a `text` a line. Every step runs through the runner as in a real run, in a
 process of its own per number of workers. MB are the corpus's bytes; a core's share counts the processor time of all
-processes, so that other work on the machine blurs it less than the clock. Memory is the sum over all processes (USS
-where the kernel tells it, so that shared pages count once), and the largest single resident set. PEER_PYTHON is a
-Python with datatrove; DIR holds `datatrove_filters.py IN OUT LID_MODEL` and `datatrove_minhash.py IN OUT`.
+processes, so that other work on the machine blurs it less than the clock. Memory is the sum of anonymous pages over all
+processes (file pages are shared and can be dropped), and the largest single resident set. PEER_PYTHON is a Python with
+datatrove; DIR holds `datatrove_filters.py IN OUT LID_MODEL` and `datatrove_minhash.py IN OUT`.
 """
 
 from __future__ import annotations
@@ -54,24 +54,39 @@ class Figure:
     rows: int
 
 
-class Memory:
-    """Samples the memory of a process and its descendants from /proc while a step runs."""
+class Watch:
+    """Samples memory and processor time of a process and its descendants from /proc while a step runs.
+
+    Attributes:
+        total: Most bytes of anonymous memory of all processes together.
+        largest: Largest resident set of one process, in bytes.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid, self.total, self.largest, self._stop = pid, 0, 0, threading.Event()
+        self._before = {each: processor_s(each) for each in (pid, *descendants(pid))}
+        self._seen = dict(self._before)
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def _sample(self) -> None:
         while not self._stop.wait(0.05):
-            sizes = [memory(pid) for pid in (self.pid, *descendants(self.pid))]
-            self.total = max(self.total, sum(own for own, _ in sizes))
-            self.largest = max(self.largest, *(whole for _, whole in sizes))
+            self._look()
 
-    def stop(self) -> None:
-        """End the sampling."""
+    def _look(self) -> None:
+        pids = (self.pid, *descendants(self.pid))
+        sizes = [memory(pid) for pid in pids]
+        self.total = max(self.total, sum(own for own, _ in sizes))
+        self.largest = max(self.largest, *(whole for _, whole in sizes))
+        for pid in pids:
+            self._seen[pid] = max(processor_s(pid), self._seen.get(pid, 0.0))
+
+    def stop(self) -> float:
+        """End the sampling; returns the processor seconds, also of processes that ended meanwhile."""
         self._stop.set()
         self._thread.join()
+        self._look()
+        return sum(seconds - self._before.get(pid, 0.0) for pid, seconds in self._seen.items())
 
 
 def descendants(pid: int) -> list[int]:
@@ -99,22 +114,19 @@ def memory(pid: int) -> tuple[int, int]:
 
 
 def processor_s(pid: int) -> float:
-    """Processor seconds of a process, its ended children and its living descendants."""
-    total = 0.0
-    for process in (pid, *descendants(pid)):
-        fields = read(Path(f"/proc/{process}/stat")).rsplit(")", 1)[-1].split()
-        total += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
-    return total
+    """Processor seconds of a process; 0 when it is gone."""
+    fields = read(Path(f"/proc/{pid}/stat")).rsplit(")", 1)[-1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 @contextmanager
 def measured(name: str, into: list[Figure]) -> Iterator[Figure]:
     """Measure what happens inside, in this process and its children."""
-    figure, watch = Figure(name, 0, 0, 0, 0, 0), Memory(os.getpid())
-    wall, cpu = time.perf_counter(), processor_s(os.getpid())
+    figure, watch = Figure(name, 0, 0, 0, 0, 0), Watch(os.getpid())
+    wall = time.perf_counter()
     yield figure
-    figure.wall_s, figure.cpu_s = time.perf_counter() - wall, processor_s(os.getpid()) - cpu
-    watch.stop()
+    figure.wall_s = time.perf_counter() - wall
+    figure.cpu_s = watch.stop()
     figure.sum_mb, figure.largest_mb = watch.total / 1e6, watch.largest / 1e6
     into.append(figure)
     print(f"{name}: {figure.wall_s:.1f} s, {figure.sum_mb:.0f} MB", file=sys.stderr, flush=True)
