@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from corpusmith.agent.guard import objections
+from corpusmith.agent.guard import objections, verdict_on
 from corpusmith.agent.methods import method
 from corpusmith.agent.planner import STOP, Attempt, Proposal
 from corpusmith.agent.rules_planner import RulesPlanner
@@ -116,3 +116,37 @@ def test_rules_are_blunt_only_when_enough_rows_say_so(make_view) -> None:
     tried.clear()
     RulesPlanner().decide(view)
     assert few < len(tried)
+
+
+def test_rows_that_the_files_leave_out_are_no_rows_kept(run_request) -> None:
+    rows = [
+        {"prompt": f"What of town {n}?", "chosen": story(n), "rejected": story(n) if n % 3 == 0 else story(n + 100)}
+        for n in range(30)
+    ]
+    outcome, _ = run_request("preference pairs for DPO, keep at least 90% of the rows", rows)
+    retention = next(gate for gate in outcome["gates"] if gate["metric"] == "retention")
+    assert outcome["dataset"]["rows"] == 20
+    assert retention["value"] == pytest.approx(20 / 30)
+    assert outcome["status"] == 3
+
+
+@pytest.mark.parametrize(
+    ("kept", "unmet", "taken"), [(1.0, 0.19, False), (0.93, 0.31, False), (0.91, 0.12, True), (0.95, 0.0, True)]
+)
+def test_a_step_for_a_hope_must_be_worth_its_rows(make_view, kept: float, unmet: float, taken: bool) -> None:
+    gate = Gate(metric="truncated_rate", op="<=", target=0.05, severity=Severity.SHOULD)
+    view = make_view(
+        Brief(request="x", gates=(gate,)),
+        {"truncated_rate": 0.25},
+        trials=lambda _name, _params: {"truncated_rate": 0.05 + unmet, "sample_retention": kept},
+    )
+    assert (RulesPlanner().decide(view).method == "drop-truncated") is taken
+
+
+def test_a_second_target_on_a_metric_is_worked_on_when_the_first_holds(make_view) -> None:
+    must = Gate(metric="near_duplicate_rate", op="<=", target=0.02)
+    view = make_view(
+        Brief(request="x", gates=(must, must.model_copy(update={"target": 0.0, "severity": Severity.SHOULD}))),
+        {"near_duplicate_rate": 0.018},
+    )
+    assert verdict_on(view, "near_duplicate_rate", {"near_duplicate_rate": 0.01}, 990, 0.99)[0]

@@ -10,6 +10,7 @@ from corpusmith.agent.graph import gates_now
 from corpusmith.agent.session import Session, profile_params
 from corpusmith.agent.state import LoopState, view_of
 from corpusmith.core.errors import NotFoundError
+from corpusmith.core.metrics import METRICS
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.files import write_atomic
 from corpusmith.workflows.recipe import build_recipe, recipe_text
@@ -103,5 +104,7 @@ def _reasons(session: Session) -> dict[str, tuple[str, str]]:
 
 
 def _sentence(gate: dict[str, Any]) -> str:
-    value = "was not measured" if gate["value"] is None else f"is {gate['value']:.4g}"
-    return f"{gate['severity']} gate {gate['metric']} {gate['op']} {gate['target']:g}: it {value}"
+    shown = ",.0f" if METRICS[gate["metric"]].unit == "count" else ".4g"
+    value = "was not measured" if gate["value"] is None else f"is {gate['value']:{shown}}"
+    target = format(gate["target"], shown if shown == ",.0f" else "g")
+    return f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}"

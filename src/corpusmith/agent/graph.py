@@ -139,9 +139,7 @@ class Loop:
         if result.rows == 0:
             return self._settle(state, proposal, False, _nothing_left(result.record.counts.dropped), before, None, 0.0)
         wish = chosen.wish()
-        drawn = wish in ("sample", "balance", "generate", "format") or any(
-            name in ("sample", "generate", "format") for name in state["served"]
-        )
+        drawn = any(name in ("sample", "balance", "generate") for name in (wish, *state["served"]))
         balance = view.brief.balance
         copied = "balance" in (wish, *state["served"]) and balance is not None and balance.method == "oversample"
         names = (RUN_METRICS if drawn else ()) + (COPY_METRICS if copied else ())

@@ -76,6 +76,8 @@ def verdict_on(
             makes copies alike): the gate it opens again is a goal again, not a reason to undo it.
     """
     brief = view.brief
+    if metric == "wish:format" and rows_after:
+        return True, "done as asked"  # without its files a run has no result; the gates are judged on them at the end
     drawn = metric is not None and metric in ("wish:sample", "wish:balance", "wish:generate", "rows", "tokens")
     loss = _too_much_lost(view, after, rows_after, 1.0 if drawn else retained_of_input, removes)
     if loss:
@@ -98,8 +100,8 @@ def verdict_on(
     before, now = view.card.value(metric), after.get(metric)
     if all(gate.holds(now) for gate in gates):
         return True, f"{metric} {_shown(before)} -> {_shown(now)}: its gate holds"
-    gap_before = min((gate.distance(before) for gate in gates), default=0.0)
-    gap_now = min((gate.distance(now) for gate in gates), default=0.0)
+    gap_before = sum(gate.distance(before) for gate in gates)
+    gap_now = sum(gate.distance(now) for gate in gates)
     if gap_now < gap_before - 1e-12:
         return True, f"{metric} {_shown(before)} -> {_shown(now)}: nearer, its gate not met yet"
     return False, f"{metric} {_shown(before)} -> {_shown(now)}: no nearer to its gate"

@@ -21,7 +21,7 @@ from corpusmith.core.decisions import Option
 SHOULD_CAP = 0.1
 """Most rows a step may remove for a gate that only should hold."""
 
-MIN_STEP = 0.05
+MIN_STEP = 0.15
 """Least share of the gap that a step for a gate that only should hold must close."""
 
 RULE_CAP = 0.05
@@ -139,6 +139,8 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
     floor = view.brief.retention_floor
     if goal.weight < 1:
         floor = max(floor, 1 - SHOULD_CAP)
+        if view.sample_rows * SHOULD_CAP < 1:
+            return None, [Option(method=method.name, verdict="not tried: there are too few rows to spare one")]
     tried: list[tuple[tuple[float, ...], dict[str, Any], float | None, dict[str, float]]] = []
     options = []
     queue = list(candidate.settings)
@@ -159,7 +161,7 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
         unmet = goal.gate.distance(value) if goal.gate is not None else 0.0
         tried.append(((round(unmet, 4), -round(kept, 3), float(rank)), params, value, dict(figures)))
     tried.sort(key=lambda t: t[0])
-    if tried and goal.weight < 1 and tried[0][0][0] > (1 - MIN_STEP) * goal.gap:
+    if tried and goal.weight < 1 and not _worth(goal, tried[0][0]):
         _, params, value, figures = tried[0]
         verdict = f"not worth its rows: it would close less than {MIN_STEP:.0%} of the gap"
         options.append(Option(method=method.name, params=params, predicted=value, sample=figures, verdict=verdict))
@@ -170,6 +172,12 @@ def _choose_setting(candidate: Candidate, view: View) -> tuple[Choice | None, li
             verdict = f"not chosen: {key[0]:g} from its gate, keeps {-key[1]:.1%}"
         options.append(Option(method=method.name, params=params, predicted=value, sample=figures, verdict=verdict))
     return ((tried[0][1], tried[0][2]) if tried else None), options
+
+
+def _worth(goal: Goal, key: tuple[float, ...]) -> bool:
+    """Whether a step meets its gate or closes enough of the gap; a share falls by no more than the rows that go."""
+    unmet, kept = key[0], -key[1]
+    return unmet == 0 or min(goal.gap - unmet, 1 - kept) >= MIN_STEP * goal.gap
 
 
 def _without_blunt_rules(params: dict[str, Any], figures: Mapping[str, float], rows: int) -> dict[str, Any] | None:

@@ -133,7 +133,7 @@ def _ratio(scan: Scan, draft: Draft, match: re.Match[str]) -> None:
     parts = [float(part) for part in raw]
     labels = _kinds((match.group("before") or "") + (match.group("after") or ""))
     named = bool(match.group("word") or labels or (match.group("before") or "").startswith("split"))
-    named = named or (match.group("sep") == "/" and bool(re.search(r"\b(?:splits?|splitting)\b", scan.full)))
+    named = named or match.group("sep") == "/"
     total = sum(parts)
     whole = next((full for full in (100.0, 1.0) if abs(total - full) < 1e-6), None)
     if whole is None or len(parts) == 2:
