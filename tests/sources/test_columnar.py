@@ -83,6 +83,9 @@ def test_saved_datasets(tmp_path, read_all):
     assert [(row["row_id"], row["text"]) for row in rows][:3] == [
         ("test#0", "words of row 4"), ("test#1", "words of row 0"), ("train#0", "words of row 0"),
     ]  # fmt: skip
+    assert [row["meta"] for row in rows][:3] == [
+        {"n": 4, "split": "test"}, {"n": 0, "split": "test"}, {"n": 0, "split": "train"},
+    ]  # fmt: skip
 
 
 def test_a_damaged_saved_dataset_is_named(tmp_path, save, read_all):

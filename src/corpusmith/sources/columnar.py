@@ -16,6 +16,7 @@ from corpusmith.sources.files import SourceFile, is_local
 from corpusmith.sources.items import Bad, FileReport, Item, ReadOptions
 
 _BATCH = 512
+_SPLITS = "dataset_dict.json"
 _FAULTS = (OSError, pa.ArrowException)
 
 
@@ -60,7 +61,10 @@ def _row_groups(source: Any, report: FileReport) -> Iterator[Item]:
 
 
 def read_saved(file: SourceFile, report: FileReport) -> Iterator[Item]:
-    """The rows of a dataset folder written by `datasets.Dataset.save_to_disk`."""
+    """The rows of a dataset folder written by `datasets.Dataset.save_to_disk`.
+
+    In a `DatasetDict` the name of the folder is the row's split; rows without a field `split` get it as one.
+    """
     from datasets import load_from_disk
 
     report.encoding = "utf-8"
@@ -69,10 +73,12 @@ def read_saved(file: SourceFile, report: FileReport) -> Iterator[Item]:
     except (*_FAULTS, ValueError, KeyError, TypeError) as error:
         yield Bad(f"not a whole saved dataset: {_short(error)}")
         return
+    folder, _, split = file.path.rstrip("/").rpartition("/")
+    named = {"split": split} if file.fs.exists(f"{folder}/{_SPLITS}") else {}
     done, total = 0, len(data)
     try:
         for table in data.with_format("arrow").iter(batch_size=_BATCH):
-            records = list(_records(table, report))
+            records = [named | record for record in _records(table, report)]
             yield from records
             done += len(records)
     except _FAULTS as error:

@@ -164,7 +164,11 @@ def _plan(params: FormatParams, ctx: StepContext, windows: fmt.Windows | None) -
     sizes = np.unique(groups, return_counts=True)[1]
     rule = (
         "Rows were split by group, so that none of a source row's descendants, of rows with the same prompt"
-        + (f", of near-duplicates (Jaccard similarity from {params.group_jaccard:g})" if params.group_near else "")
+        + (
+            f", of a row and the one it was found a copy of (Jaccard from {params.group_jaccard:g})"
+            if params.group_near
+            else ""
+        )
         + (f", of rows with the same `{params.group_by}`" if params.group_by else "")
         + " stand in two splits; each group went to the split furthest below its share."
     )
