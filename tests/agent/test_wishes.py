@@ -150,3 +150,14 @@ def test_a_second_target_on_a_metric_is_worked_on_when_the_first_holds(make_view
         {"near_duplicate_rate": 0.018},
     )
     assert verdict_on(view, "near_duplicate_rate", {"near_duplicate_rate": 0.01}, 990, 0.99)[0]
+
+
+def test_words_are_taken_out_after_the_text_was_judged(run_request) -> None:
+    rows = [*(f"{story(n)} &ldquo;said&rdquo; &amp;c." for n in range(20)), *map(story, range(20, 40)), "too short"]
+    outcome, session = run_request("a clean English corpus of at least 20 words, lowercased, stop words removed", rows)
+    order = [attempt["method"] for attempt in outcome["attempts"] if attempt["kept"]]
+    assert set(order[-3:]) == {"lowercase", "stop-words", "deliver"}
+    assert {"html-remains", "length-bounds"} <= set(order[:-3])
+    value = next(gate["value"] for gate in outcome["gates"] if gate["metric"] == "gopher_quality_fail_rate")
+    assert value < 0.5
+    assert any("stop words went" in event.data.get("text", "") for event in session.log.events())

@@ -16,7 +16,7 @@ from langgraph.types import Command
 from corpusmith.agent.guard import objections, verdict_on
 from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.planner import STOP, Attempt, Proposal
-from corpusmith.agent.session import COPY_METRICS, RUN_METRICS, Session
+from corpusmith.agent.session import COPY_METRICS, RUN_METRICS, WORD_METRICS, Session
 from corpusmith.agent.state import LoopState, view_of
 from corpusmith.core.brief import Brief
 from corpusmith.core.decisions import Decision
@@ -25,6 +25,12 @@ from corpusmith.core.gates import judge
 
 MAX_TRIES = 2
 """Times a rejected proposal goes back to its planner before the rules decide the turn."""
+
+
+_ON_PURPOSE = {
+    "balance": "rates of duplicates are those of before the oversampling, whose copies are made on purpose",
+    "stopwords": "Gopher's quality rules are those of before the stop words went, for one of them asks for stop words",
+}
 
 
 class Loop:
@@ -142,10 +148,10 @@ class Loop:
         drawn = any(name in ("sample", "balance", "generate") for name in (wish, *state["served"]))
         balance = view.brief.balance
         copied = "balance" in (wish, *state["served"]) and balance is not None and balance.method == "oversample"
-        names = (RUN_METRICS if drawn else ()) + (COPY_METRICS if copied else ())
-        if copied and wish == "balance":
-            text = "rates of duplicates are those of before the oversampling, whose copies are made on purpose"
-            self.session.log.once("note", f"copies {state['turn']}", text=text)
+        thinned = "stopwords" in (wish, *state["served"])
+        names = (RUN_METRICS if drawn else ()) + (COPY_METRICS if copied else ()) + (WORD_METRICS if thinned else ())
+        if wish in _ON_PURPOSE and (copied or thinned):
+            self.session.log.once("note", f"carried {state['turn']}", text=_ON_PURPOSE[wish])
         carried = {k: v for k, v in view.card.metrics.items() if k in names}
         try:
             card_id, card = self.session.measure(result.id, state["raw"], state["evals"], carried)

@@ -28,6 +28,9 @@ RUN_METRICS = ("retention", "source_retention_min")
 COPY_METRICS = ("exact_duplicate_rate", "near_duplicate_rate", "repeated_instruction_rate")
 """Carried over once rows are copied on purpose (oversampling)."""
 
+WORD_METRICS = ("gopher_quality_fail_rate",)
+"""Carried over once words are taken out on purpose: a rule of it asks for stop words."""
+
 
 @dataclass
 class Session:

@@ -228,7 +228,7 @@ _METHODS = (
         "clean",
         ("wish:lowercase",),
         fixed(lowercase=True),
-        after=("language_rate", "near_duplicate_rate", "pii_rate"),
+        after=("*",),
         harm="case carries meaning",
     ),
     Method(
@@ -238,7 +238,7 @@ _METHODS = (
         "clean",
         ("wish:stopwords",),
         s.stopwords,
-        after=("language_rate", "near_duplicate_rate", "pii_rate", "gopher_quality_fail_rate"),
+        after=("*",),
         harm="no model should be trained on it",
     ),
     Method(
