@@ -161,3 +161,15 @@ def test_words_are_taken_out_after_the_text_was_judged(run_request) -> None:
     value = next(gate["value"] for gate in outcome["gates"] if gate["metric"] == "gopher_quality_fail_rate")
     assert value < 0.5
     assert any("stop words went" in event.data.get("text", "") for event in session.log.events())
+
+
+@pytest.mark.parametrize(("severity", "taken"), [(Severity.SHOULD, False), (Severity.MUST, True)])
+def test_rows_that_were_drawn_are_not_spent_on_a_hope(make_view, severity: Severity, taken: bool) -> None:
+    gate = Gate(metric="truncated_rate", op="<=", target=0.005, severity=severity)
+    view = make_view(
+        Brief(request="x", size=Size(rows=300), gates=(gate,)),
+        {"truncated_rate": 0.006, "rows": 300},
+        served=("sample",),
+        trials=lambda _name, _params: {"truncated_rate": 0.0, "sample_retention": 0.99},
+    )
+    assert (RulesPlanner().decide(view).method == "drop-truncated") is taken

@@ -87,8 +87,11 @@ class RulesPlanner:
 def candidates(view: View) -> list[Candidate]:
     """Every method that can serve an open goal, with the settings not yet tried on this data or failed before."""
     out = []
+    drawn = "wish:sample" in view.served
     for goal in view.goals:
         for method in CATALOGUE.values():
+            if drawn and method.removes and goal.weight < 1:
+                continue  # the draw moves a share a little; the rows that were asked for are worth more than a hope
             if goal.name not in method.moves or not method.needs(view) or too_late(method, view):
                 continue
             left = tuple(dict(p) for p in method.settings(view) if not _spent(method, dict(p), view, goal))
