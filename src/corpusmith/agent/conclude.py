@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from corpusmith.agent.goals import Goal
 from corpusmith.agent.graph import gates_now
 from corpusmith.agent.session import Session, profile_params
 from corpusmith.agent.state import LoopState, view_of
-from corpusmith.core.errors import NotFoundError
+from corpusmith.core.errors import BudgetExceeded, NotFoundError
 from corpusmith.core.metrics import METRICS
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.files import write_atomic
@@ -32,6 +33,8 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     undone = _undone(session, state)
     status = state["status"] or (3 if undone or any(g["severity"] == "must" for g in failed) else 0)
     result = workspace.artifacts.open(state["data"])
+    with suppress(BudgetExceeded):  # the report then goes without the vocabulary of the result
+        session.measure(result.id, state["raw"], state["evals"], whole=True)
     version = workspace.runs.publish(brief.name, result.id, run_id)
     recipe = build_recipe(
         workspace.artifacts,

@@ -60,7 +60,7 @@ class Loop:
         for note in raw.result.get("notes", []):
             session.log.once("note", f"ingest {note}", text=note)
         evals = [session.ingest([path], None).id for path in brief.decontaminate_against]
-        card_id, card = session.measure(raw.id, raw.id, evals)
+        card_id, card = session.measure(raw.id, raw.id, evals, whole=True)
         packed = card.model_dump_json()
         return {
             "raw": raw.id,

@@ -77,14 +77,22 @@ class Session:
         return self.step("ingest", {"sources": list(sources), "text_field": text_field}, {})
 
     def measure(
-        self, data: str, raw: str | None, evals: Sequence[str], carried: Mapping[str, Metric] | None = None
+        self,
+        data: str,
+        raw: str | None,
+        evals: Sequence[str],
+        carried: Mapping[str, Metric] | None = None,
+        whole: bool = False,
     ) -> tuple[str, Scorecard]:
-        """Profile an artifact: the id of the profile and the scorecard, with `carried` metrics put in."""
+        """Profile an artifact: the id of the profile and the scorecard, with `carried` metrics put in.
+
+        `whole` also counts distinct tokens, for the report: on the data as it came in and as it goes out.
+        """
         brief = self.need_brief()
         inputs = {"data": data, **{f"evals.{n}": item for n, item in enumerate(evals)}}
         if raw is not None:
             inputs["baseline"] = raw
-        outcome = self.step("profile", profile_params(brief, near=brief.dedup.near), inputs)
+        outcome = self.step("profile", profile_params(brief, near=brief.dedup.near, vocabulary=whole), inputs)
         card = Scorecard.model_validate_json(outcome.artifact.file("scorecard.json").read_bytes())
         if carried:
             card = card.model_copy(update={"metrics": {**card.metrics, **carried}})
@@ -121,12 +129,13 @@ class Session:
         return figures
 
 
-def profile_params(brief: Brief, near: bool) -> dict[str, Any]:
+def profile_params(brief: Brief, near: bool, vocabulary: bool = False) -> dict[str, Any]:
     """Parameters of the profile tool that measure what the brief's gates look at."""
     return {
         "languages": list(brief.languages),
         "lengths": [bound.model_dump() for bound in brief.length],
         "near": near,
+        "vocabulary": vocabulary,
         "jaccard": brief.dedup.jaccard,
         "containment": brief.dedup.containment,
         "pii_kinds": list(brief.pii_kinds),
