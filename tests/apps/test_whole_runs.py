@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from corpusmith.store.workspace import Workspace
+
 REQUEST = "Make a clean, deduplicated English corpus, no personal data, 60 documents, 80/10/10 split, as JSONL"
 
 
@@ -98,6 +100,10 @@ def test_two_runs_on_one_workspace_finish_and_a_held_run_is_refused(
     refused = ended(started(workspace, "resume", run_id))
     assert (refused["status"], refused["error"]["type"]) == (2, "RunHeldError")
     assert ended_plainly(workspace, "show", run_id)["status"] == "running"
+    opened = Workspace.open(workspace)
+    opened.approvals.ask(run_id, "publish", {"to": "elsewhere"}, {})
+    opened.close()
+    assert ended_plainly(workspace, "approve", run_id)["state"] == "granted"
     done = [ended(first), ended(second)]
     assert [each["status"] for each in done] == [undisturbed["status"]] * 2
     assert done[0]["dataset"]["digest"] == undisturbed["dataset"]["digest"]
