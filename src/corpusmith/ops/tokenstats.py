@@ -78,12 +78,12 @@ class TokenCounts:
         return TokenTable(hashes, counts, pa.array(texts, pa.large_string()))
 
     def merge(self, left: TokenTable, right: TokenTable) -> TokenTable:
-        """Both; amortised, so that a long fold does not sort everything at every step."""
+        """Both; amortised, so that a long fold does not sort everything at every step, nor hold much more than once."""
         if not left.hashes.size:
             return right
         merged = TokenTable(left.hashes, left.counts, left.texts, (*left.pending, right.settled()))
         waiting = sum(table.hashes.size for table in merged.pending)
-        return merged.settled() if waiting > max(SETTLE_TOKENS, left.hashes.size) else merged
+        return merged.settled() if waiting > max(SETTLE_TOKENS, left.hashes.size // 3) else merged
 
 
 def token_statistics(table: TokenTable, lengths: npt.NDArray[np.int64]) -> dict[str, Any]:
