@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from corpusmith.core.errors import ApprovalRequired, CorpusmithError, ParameterError, PreconditionError
@@ -176,6 +177,7 @@ class Runner:
                 raise
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
+                pa.default_memory_pool().release_unused()
             seconds = time.monotonic() - started
             record = ArtifactRecord(
                 id=artifact_id,

@@ -55,6 +55,7 @@ def run_operators(batch: pa.Table, operators: Sequence[RowOperator]) -> pa.Table
 
 
 def _batches(path: Path, operators: Sequence[RowOperator], rows: int | None) -> Iterator[pa.Table]:
+    pa.default_memory_pool().release_unused()  # what the part before left, back to the system
     for batch in part_batches(path, rows=rows or BATCH_ROWS):
         yield run_operators(batch, operators)
 
