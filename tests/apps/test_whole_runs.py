@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from corpusmith.store.runs import Lease
 from corpusmith.store.workspace import Workspace
 
 REQUEST = "Make a clean, deduplicated English corpus, no personal data, 60 documents, 80/10/10 split, as JSONL"
@@ -90,26 +91,41 @@ def events(workspace: Path, run_id: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_two_runs_on_one_workspace_finish_and_a_held_run_is_refused(
+def test_two_runs_on_one_workspace_finish_and_can_be_looked_at(
     corpus: Path, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     workspace = tmp_path / "ws"
     first = started(workspace, "run", REQUEST, "--source", str(corpus))
     run_id = wait_for_turn(workspace)
     second = started(workspace, "run", REQUEST, "--source", str(corpus), "--seed", "9")
-    refused = ended(started(workspace, "resume", run_id))
-    assert (refused["status"], refused["error"]["type"]) == (2, "RunHeldError")
-    assert ended_plainly(workspace, "show", run_id)["status"] == "running"
     opened = Workspace.open(workspace)
     opened.approvals.ask(run_id, "publish", {"to": "elsewhere"}, {})
     opened.close()
     assert ended_plainly(workspace, "approve", run_id)["state"] == "granted"
+    assert ended_plainly(workspace, "show", run_id)["status"] in ("running", "done")
     done = [ended(first), ended(second)]
     assert [each["status"] for each in done] == [undisturbed["status"]] * 2
     assert done[0]["dataset"]["digest"] == undisturbed["dataset"]["digest"]
     assert {each["dataset"]["ref"] for each in done} == {"dataset@1", "dataset@2"}
     listed = ended_plainly(workspace, "runs")["runs"]
     assert [run["status"] for run in listed] == ["done", "done"]
+
+
+@pytest.mark.slow
+def test_a_run_that_another_process_holds_is_refused(corpus: Path, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    workspace = tmp_path / "ws"
+    first = started(workspace, "run", REQUEST, "--source", str(corpus))
+    run_id = wait_for_turn(workspace)
+    first.kill()  # leaves the run unfinished; this process takes it, so that nothing here is a race
+    first.communicate(timeout=100)
+    held = Lease(workspace / "runs" / run_id, run_id)
+    assert ended_plainly(workspace, "show", run_id)["status"] == "running"
+    refused = ended(started(workspace, "resume", run_id))
+    assert (refused["status"], refused["error"]["type"]) == (2, "RunHeldError")
+    held.release()
+    assert ended_plainly(workspace, "show", run_id)["status"] == "interrupted"
+    resumed = ended(started(workspace, "resume", run_id))
+    assert resumed["dataset"]["digest"] == undisturbed["dataset"]["digest"]
 
 
 def test_a_spent_budget_is_status_5_and_more_time_finishes_the_run(call: Any, articles: Path) -> None:
