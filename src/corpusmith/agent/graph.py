@@ -71,7 +71,6 @@ class Loop:
             "card": packed,
             "card_id": card_id,
             "start_card": packed,
-            "start_id": card_id,
             "rejected": [],
             "tries": 0,
         }

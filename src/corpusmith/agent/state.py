@@ -26,7 +26,6 @@ class LoopState(TypedDict, total=False):
     card: str
     card_id: str
     start_card: str
-    start_id: str
     served: list[str]
     attempts: list[dict[str, Any]]
     turn: int

@@ -46,13 +46,3 @@ class Event(BaseModel):
     time: float
     kind: EventKind
     data: dict[str, Any] = Field(default_factory=dict)
-
-
-class Progress(BaseModel):
-    """Where long work stands; shown, never stored."""
-
-    model_config = ConfigDict(frozen=True)
-    step: str
-    done_rows: int
-    total_rows: int | None
-    seconds: float

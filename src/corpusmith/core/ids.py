@@ -10,7 +10,6 @@ import re
 import secrets
 import time
 
-RUN_ID = re.compile(r"^r-\d{8}-\d{6}-[0-9a-f]{6}$")
 ARTIFACT_ID = re.compile(r"^[0-9a-f]{32}$")
 
 

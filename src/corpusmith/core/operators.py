@@ -1,8 +1,7 @@
-"""What data sees: operators, pure functions from Arrow to Arrow, of three kinds. An engine runs exactly these.
+"""What data sees: operators, pure functions from Arrow to Arrow, of two kinds. An engine runs exactly these.
 
-    row     a batch in, the same rows in the same order out, with columns added, replaced or marked (core.rows)
-    keyed   all rows of a key together in one table
-    fold    an associative state over batches
+    row    a batch in, the same rows in the same order out, with columns added, replaced or marked (core.rows)
+    fold   an associative state over batches
 
 Operators are frozen dataclasses: picklable (they travel to worker processes), with no state between batches.
 """
@@ -48,22 +47,4 @@ class FoldOperator(Protocol[S]):
 
     def merge(self, left: S, right: S) -> S:
         """The state of `left`'s rows followed by `right`'s."""
-        ...
-
-
-class KeyedOperator(Protocol):
-    """Keyed kind. Each call gets one or more whole keys; the result depends on each key's rows alone."""
-
-    @property
-    def name(self) -> str:
-        """Short name for progress and errors."""
-        ...
-
-    @property
-    def key(self) -> str:
-        """The column whose equal values belong together."""
-        ...
-
-    def apply(self, rows: pa.Table) -> pa.Table:
-        """The result rows for the keys in `rows`."""
         ...

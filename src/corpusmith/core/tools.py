@@ -157,14 +157,6 @@ class Engine(Protocol):
         ...
 
 
-class Sources(Protocol):
-    """Reads what a person points at; implemented in `sources`."""
-
-    def snapshot(self, uris: Sequence[str]) -> dict[str, Any]:
-        """Identity of what would be read now: every file's relative path, size and content hash."""
-        ...
-
-
 class Cancel(Protocol):
     """Tells long work to stop at the next safe point."""
 

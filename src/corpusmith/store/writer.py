@@ -6,7 +6,6 @@ wherever it was made. Marks (`core.rows`) become ledger lines here, and nowhere 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -150,7 +149,6 @@ class StagedWriter:
         self._rows: list[pa.Table] = []
         self._lines: list[pa.Table] = []
         self._held = 0
-        self._held_lines = 0
         self._schema: pa.Schema | None = None
 
     def write(self, table: pa.Table) -> None:
@@ -170,7 +168,6 @@ class StagedWriter:
         """Append ledger lines."""
         if lines.num_rows:
             self._lines.append(lines.cast(LEDGER_SCHEMA))
-            self._held_lines += lines.num_rows
 
     def path(self, name: str) -> Path:
         """A path to write the side file or folder `name` at."""
@@ -244,17 +241,3 @@ def side_files(folder: Path) -> dict[str, int]:
     """Names (relative to `files/`) and sizes in bytes of a staging folder's side files."""
     root = folder / "files"
     return {str(p.relative_to(root)): p.stat().st_size for p in sorted(root.rglob("*")) if p.is_file()}
-
-
-def ledger_line(row_id: str, action: str, rule: str, **more: object) -> dict[str, object]:
-    """One ledger line as a mapping; `detail` may be a mapping and is stored as JSON."""
-    detail = more.get("detail")
-    return {
-        ROW_ID: row_id,
-        "action": action,
-        "rule": rule,
-        "value": more.get("value"),
-        "threshold": more.get("threshold"),
-        "kept_row_id": more.get("kept_row_id"),
-        "detail": None if detail is None else json.dumps(detail, ensure_ascii=False),
-    }
