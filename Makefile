@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TRAIN := $(VENV)/.installed-train
 
-.PHONY: demo test check bench clean setup
+# `make demo` stays light; what trains a model (torch, Ray: about 2 GB on disk) comes with the first target that needs it.
+.PHONY: demo demo-model test check bench clean setup setup-train
 
 setup: $(STAMP)
 
@@ -15,20 +17,26 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/corpusmith doctor --workspace $(VENV)/.doctor > /dev/null  # compiles the kernels once
 	touch $(STAMP)
 
+setup-train: $(TRAIN)
+
+$(TRAIN): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llm,opik,dev,train]'
+	touch $(TRAIN)
+
 demo: setup
 	$(BIN)/python examples/demo.py
 
 test: check
 	$(BIN)/python -m pytest -q -m slow -p no:cacheprovider
 
-check: setup
+check: setup-train
 	$(BIN)/ruff check src tests examples benchmarks
 	$(BIN)/ruff format --check src tests examples benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m 'not slow' -n 2 -p no:cacheprovider
 
-bench: setup
+bench: setup-train
 	$(BIN)/python benchmarks/run.py
 
 clean:

@@ -15,13 +15,14 @@ class MetricInfo:
     """What one metric is.
 
     `scope` says what it is measured on: `data` alone, `run` = against the run's input (retention), `evals` = needs
-    evaluation sets, `splits` = needs a split column, `instruction` / `preference` = only on rows of that shape.
+    evaluation sets, `splits` = needs a split column, `instruction` / `preference` = only on rows of that shape,
+    `model` = of a trained model on an evaluation set, `ablation` = of the data, by models trained on it.
     """
 
     meaning: str
     better: Literal["lower", "higher"]
     unit: Literal["share", "count", "number"]
-    scope: Literal["data", "run", "evals", "splits", "instruction", "preference"] = "data"
+    scope: Literal["data", "run", "evals", "splits", "instruction", "preference", "model", "ablation"] = "data"
 
 
 METRICS: dict[str, MetricInfo] = {
@@ -49,4 +50,34 @@ METRICS: dict[str, MetricInfo] = {
     "repeated_instruction_rate": MetricInfo("rows whose instruction stands earlier", "lower", "share", "instruction"),
     "empty_response_rate": MetricInfo("rows with an empty response", "lower", "share", "instruction"),
     "identical_pair_rate": MetricInfo("rows with chosen == rejected", "lower", "share", "preference"),
+    "bits_per_byte": MetricInfo("bits the model needs per UTF-8 byte of the responses", "lower", "number", "model"),
+    "perplexity": MetricInfo(
+        "exp of the mean loss per token; compare only under one tokenizer", "lower", "number", "model"
+    ),
+    "rouge1": MetricInfo("ROUGE-1 F of the answers", "higher", "share", "model"),
+    "rouge2": MetricInfo("ROUGE-2 F of the answers", "higher", "share", "model"),
+    "rougeL": MetricInfo("ROUGE-L F of the answers", "higher", "share", "model"),
+    "rougeLsum": MetricInfo("ROUGE-Lsum F of the answers, by sentence", "higher", "share", "model"),
+    "exact_match": MetricInfo("answers equal to the reference after normalising", "higher", "share", "model"),
+    "numeric_match": MetricInfo("answers whose last number is the reference's", "higher", "share", "model"),
+    "accuracy": MetricInfo("answers that name the right label", "higher", "share", "model"),
+    "f1_macro": MetricInfo("F1 averaged over the labels", "higher", "share", "model"),
+    "rmse": MetricInfo("root of the mean squared error of the numbers", "lower", "number", "model"),
+    "mae": MetricInfo("mean absolute error of the numbers", "lower", "number", "model"),
+    "unparsable_rate": MetricInfo("answers that hold no label or number", "lower", "share", "model"),
+    "judge_accuracy": MetricInfo("accuracy by a judge, 1 to 3", "higher", "number", "model"),
+    "judge_style": MetricInfo("style by a judge, 1 to 3", "higher", "number", "model"),
+    "gain_over_base": MetricInfo("how much better than its base, on the primary metric", "higher", "number", "model"),
+    "gain_over_base_low": MetricInfo("lower end of that gain's 95 % interval", "higher", "number", "model"),
+    "gain_over_few_shot": MetricInfo(
+        "how much better than its base with examples in the prompt", "higher", "number", "model"
+    ),
+    "gain_over_few_shot_low": MetricInfo("lower end of that gain's 95 % interval", "higher", "number", "model"),
+    "gain_over_plain": MetricInfo("how much better than the best plain baseline", "higher", "number", "model"),
+    "gain_over_plain_low": MetricInfo("lower end of that gain's 95 % interval", "higher", "number", "model"),
+    "gain_over_champion": MetricInfo("how much better than the model that is live", "higher", "number", "model"),
+    "gain_over_champion_low": MetricInfo("lower end of that gain's 95 % interval", "higher", "number", "model"),
+    "forgetting": MetricInfo("bits per byte lost against the base on a general set", "lower", "number", "model"),
+    "ablation_gain": MetricInfo("bits per byte won on a clean holdout by curating", "higher", "number", "ablation"),
+    "ablation_gain_low": MetricInfo("lower end of that gain's 95 % interval", "higher", "number", "ablation"),
 }
