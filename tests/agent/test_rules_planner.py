@@ -51,18 +51,15 @@ def test_the_path_follows_the_measurements(make_view, values: dict[str, float], 
 
 
 def test_of_settings_that_reach_the_gate_the_one_that_removes_least_is_chosen(make_view) -> None:
-    kept = {0.65: 0.5, 0.5: 0.7, 0.3: 0.9}
-    reached = {0.65: 0.99, 0.5: 0.985, 0.3: 0.8}
-
     def trial(_name: str, params: Mapping[str, Any]) -> dict[str, float]:
-        bound = params["language_min_confidence"]
-        return {"language_rate": reached[bound], "sample_retention": kept[bound]}
+        strict = "thresholds" not in params
+        return {"gopher_repetition_fail_rate": 0.0 if strict else 0.01, "sample_retention": 0.7 if strict else 0.9}
 
-    view = make_view(brief(("language_rate", ">=", 0.98), languages=("en",)), {"language_rate": 0.4}, trials=trial)
-    proposal = RulesPlanner().decide(view)
-    assert proposal.params["language_min_confidence"] == 0.5
-    assert proposal.predicted == 0.985
-    assert len([o for o in proposal.options if o.method == "language-id"]) == 3
+    asked = brief(("gopher_repetition_fail_rate", "<=", 0.01))
+    proposal = RulesPlanner().decide(make_view(asked, {"gopher_repetition_fail_rate": 0.4}, trials=trial))
+    assert proposal.params["thresholds"]["dup_line_char_frac"] == 0.3
+    assert proposal.predicted == 0.01
+    assert len([o for o in proposal.options if o.method == "gopher-repetition"]) == 2
 
 
 def test_a_published_rule_that_takes_a_quarter_of_the_rows_is_left_out(make_view) -> None:

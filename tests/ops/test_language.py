@@ -9,11 +9,16 @@ from hypothesis import strategies as st
 
 from corpusmith.ops.language import (
     LANG,
+    LANG_ASKED,
     LANG_CONFIDENCE,
+    AskedLanguage,
     Language,
     LanguageFilter,
+    Reading,
     detect,
-    language_scores,
+    in_languages,
+    letters_in,
+    read_language,
     useful_text,
 )
 
@@ -37,14 +42,14 @@ SENTENCES = {
 
 @pytest.mark.parametrize("code", sorted(SENTENCES))
 def test_sentences(code):
-    scores = language_scores(SENTENCES[code])
+    scores = read_language(SENTENCES[code]).scores
     assert next(iter(scores)) == code
     assert scores[code] > 0.65
 
 
 @pytest.mark.parametrize("code", ["en", "de", "fr", "es", "pt", "it", "pl", "ru"])
 def test_capitals_are_read_as_any_other_text(code):
-    scores = language_scores(SENTENCES[code].upper())
+    scores = read_language(SENTENCES[code].upper()).scores
     assert next(iter(scores)) == code
     assert scores[code] > 0.65
 
@@ -54,7 +59,7 @@ def test_a_few_capitals_stay():
 
 
 def test_cantonese_is_chinese():
-    assert next(iter(language_scores("佢哋琴日決定咗，成個夏天舊橋都唔畀車過，行人同單車就仲可以過。"))) == "zh"
+    assert read_language("佢哋琴日決定咗，成個夏天舊橋都唔畀車過，行人同單車就仲可以過。").likeliest == "zh"
 
 
 @pytest.mark.parametrize(
@@ -83,9 +88,45 @@ def test_filter_marks_with_the_confidence_of_the_asked_language():
     marked = LanguageFilter(("en",)).apply(batch)
     assert marked.column("_rule").to_pylist() == [None, "language", None]
     assert marked.column("_value")[1].as_py() < 0.1
-    assert LanguageFilter(("en",), keep_undetermined=False).apply(batch).column("_rule")[2].as_py() == "language"
     assert LanguageFilter(("de", "en")).apply(batch).column("_rule").null_count == 3
     assert LanguageFilter(()).apply(batch) is batch
+
+
+@pytest.mark.parametrize(
+    ("scores", "letters", "kept"),
+    [
+        ({"en": 0.66}, 500, True),
+        ({"en": 0.64, "de": 0.1}, 500, False),  # a long text is not in doubt for want of letters
+        ({"en": 0.4, "de": 0.1}, 60, True),  # a short one is in its likeliest language
+        ({"de": 0.45, "en": 0.4}, 60, False),
+        ({"en": 0.29, "de": 0.1}, 60, False),
+        ({"no": 0.4, "da": 0.3, "sv": 0.2}, 500, True),  # between two of those that were asked for
+        ({}, 0, None),
+    ],
+)
+def test_a_long_text_must_be_sure_and_a_short_one_likeliest(scores, letters, kept):
+    assert in_languages(Reading(scores, letters), frozenset({"en", "no", "da"})) is kept
+
+
+def test_a_short_genuine_line_stays_and_the_metric_says_so():
+    short = "Total solar panel output in Madrid"
+    assert read_language(short).scores["en"] < 0.65
+    batch = pa.table({"text": pa.array([short, "Weitere Namen werden hier gesucht", "42"], pa.large_string())})
+    assert LanguageFilter(("en",)).apply(batch).column("_rule").to_pylist() == [None, "language", None]
+    assert AskedLanguage(("en",)).apply(batch).column(LANG_ASKED).to_pylist() == [True, False, None]
+
+
+@pytest.mark.parametrize("code", sorted(SENTENCES))
+def test_metric_and_filter_agree(code):
+    batch = pa.table({"text": pa.array([text[:n] for text in SENTENCES.values() for n in (30, 60)], pa.large_string())})
+    dropped = [rule == "language" for rule in LanguageFilter((code,)).apply(batch).column("_rule").to_pylist()]
+    asked = AskedLanguage((code,)).apply(batch).column(LANG_ASKED).to_pylist()
+    assert dropped == [inside is False for inside in asked]
+    assert True in asked
+
+
+def test_letters_of_dense_scripts_weigh_more():
+    assert [letters_in(text) for text in ("boat", "судно", "船", "배", "42 %")] == [4, 10, 3, 3, 0]
 
 
 @settings(max_examples=60, deadline=None)

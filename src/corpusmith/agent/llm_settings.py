@@ -21,7 +21,6 @@ from corpusmith.tools.registry import TOOLS
 
 KNOBS: Mapping[str, tuple[str, ...]] = {
     "boilerplate-lines": ("boilerplate_min_share", "boilerplate_min_rows"),
-    "language-id": ("language_min_confidence",),
     "gopher-repetition": ("thresholds",),
     "gopher-quality": ("thresholds",),
     "c4-page-rules": ("thresholds",),

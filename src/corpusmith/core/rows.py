@@ -90,7 +90,7 @@ def mark(
     drop: npt.NDArray[np.bool_],
     rule: str,
     value: npt.NDArray[Any] | float | None = None,
-    threshold: float | None = None,
+    threshold: npt.NDArray[Any] | float | None = None,
     kept: Sequence[str | None] | None = None,
 ) -> pa.Table:
     """Mark the rows where `drop` is true as dropped by `rule`; rows marked earlier keep their first mark.
@@ -100,7 +100,7 @@ def mark(
         drop: n booleans.
         rule: Name of the rule, as the ledger shows it.
         value: n measured values, or one for all.
-        threshold: What the value was held against.
+        threshold: What the values were held against: n numbers, or one for all.
         kept: n ids of the rows kept instead (duplicates only).
     """
     rows = table.num_rows

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from corpusmith.core.brief import LengthRange
 from corpusmith.core.rows import SOURCE
 from corpusmith.ops import measures as ms
-from corpusmith.ops.language import LANG, LANG_CONFIDENCE, UNDETERMINED
+from corpusmith.ops.language import LANG, LANG_ASKED
 from corpusmith.ops.signals import PREFIX
 from corpusmith.ops.truncated import LIKELY
 
@@ -33,8 +33,6 @@ class Tally:
     """Sums over rows.
 
     Attributes:
-        languages: ISO 639-1 codes asked for; empty = not asked.
-        min_confidence: Least confidence for a row to count as in one of them.
         lengths: Bounds asked for.
         rows: Rows added.
         hits: Rows per metric name.
@@ -46,8 +44,6 @@ class Tally:
         sources: Rows per source.
     """
 
-    languages: frozenset[str] = frozenset()
-    min_confidence: float = 0.65
     lengths: tuple[LengthRange, ...] = ()
     rows: int = 0
     hits: Counter[str] = field(default_factory=Counter)
@@ -108,13 +104,10 @@ class Tally:
 
     def _add_languages(self, table: pa.Table) -> None:
         self._count(self.found, table.column(LANG))
-        if not self.languages:
-            return
-        codes = table.column(LANG).to_pylist()
-        sure = np.asarray(table.column(LANG_CONFIDENCE)) >= self.min_confidence
-        asked = np.array([code in self.languages for code in codes], bool)
-        self.hits["language_rate"] += int((asked & sure).sum())
-        self.out_of["language_rate"] += sum(code != UNDETERMINED for code in codes)
+        if LANG_ASKED in table.schema.names:
+            asked = table.column(LANG_ASKED)
+            self.hits["language_rate"] += int(pc.sum(asked).as_py() or 0)
+            self.out_of["language_rate"] += len(asked) - asked.null_count
 
     def _add_rules(self, column: pa.ChunkedArray) -> None:
         combinations: Counter[str] = Counter()

@@ -49,7 +49,6 @@ class CleanParams(ToolParams):
     lowercase: bool = Field(False, description="lower the case of every letter")
     stopwords: tuple[str, ...] = Field((), description="ISO 639-1 codes of the languages whose stop words go")
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes of the languages to keep; empty = all")
-    language_min_confidence: float = Field(0.65, ge=0, le=1, description="least confidence in one of them")
     lengths: tuple[LengthRange, ...] = Field((), description="ranges of length to keep")
     numbers: tuple[NumberRange, ...] = Field((), description="ranges of numbers in meta to keep")
     gopher_quality: bool = Field(False, description="drop what breaks Gopher's quality rules")
@@ -116,7 +115,7 @@ def _filters(params: CleanParams) -> list[RowOperator]:
     chosen += [DamageFilter()] if params.drop_damaged else []
     chosen += [NumberFilter(wish.field, wish.low, wish.high) for wish in params.numbers]
     chosen += [LengthFilter(wish.unit, wish.low, wish.high) for wish in params.lengths]
-    chosen += [LanguageFilter(params.languages, params.language_min_confidence)] if params.languages else []
+    chosen += [LanguageFilter(params.languages)] if params.languages else []
     chosen += quality_filters(
         gopher_quality=params.gopher_quality,
         gopher_repetition=params.gopher_repetition,
@@ -157,7 +156,7 @@ def run(params: CleanParams, ctx: StepContext) -> CleanResult:
 
 TOOL = Tool(
     name="clean",
-    version=1,
+    version=2,
     kind="pure",
     params=CleanParams,
     run=run,

@@ -4,8 +4,9 @@ Side files:
 
     scorecard.json   core.gates.Scorecard: every metric with n and its 95 % interval
     signals.parquet  a line a row, in row order: row_id, every name of ops.signals.SIGNALS, lang, lang_confidence,
-                     broken_rules, truncation, text_hash, and as asked for: encoding_damage, html_remains, pii:<kind>,
-                     boilerplate_lines, duplicate_of, similarity, exact_copy, eval_item, split
+                     broken_rules, truncation, text_hash, and as asked for: lang_asked (is in one of the languages),
+                     encoding_damage, html_remains, pii:<kind>, boilerplate_lines, duplicate_of, similarity,
+                     exact_copy, eval_item, split
     figures.json     ops.figures: histograms, counts by name, token statistics
 """
 
@@ -30,7 +31,7 @@ from corpusmith.ops import measures as ms
 from corpusmith.ops.boilerplate import MIN_ROWS, MIN_SHARE, CountBoilerplate, find_boilerplate
 from corpusmith.ops.contamination import Contamination, find_contamination
 from corpusmith.ops.figures import build_figures
-from corpusmith.ops.language import LANG, LANG_CONFIDENCE
+from corpusmith.ops.language import LANG, LANG_ASKED, LANG_CONFIDENCE, AskedLanguage
 from corpusmith.ops.neardup import Duplicates, find_duplicates
 from corpusmith.ops.pii import KINDS, DetectPii, check_kinds
 from corpusmith.ops.repair import DetectDamage
@@ -45,7 +46,6 @@ class ProfileParams(ToolParams):
     """What to measure. Everything else in a scorecard is always measured."""
 
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes asked for; measures language_rate")
-    min_confidence: float = Field(0.65, ge=0, le=1, description="least confidence of a row in one of the languages")
     lengths: tuple[LengthRange, ...] = Field((), description="bounds asked for; measures short_rate and long_rate")
     near: bool = Field(True, description="look for near-duplicates, not only exact copies")
     jaccard: float = Field(0.8, gt=0, le=1, description="near-duplicates: least Jaccard similarity of word 5-grams")
@@ -112,7 +112,7 @@ def run(params: ProfileParams, ctx: StepContext) -> ProfileResult:
         _contamination(ctx),
     )
     operators = _operators(params, data, ctx)
-    tally = Tally(frozenset(params.languages), params.min_confidence, params.lengths)
+    tally = Tally(params.lengths)
     splits = _stream(params, ctx, operators, found, tally)
     tokens = engine.fold(data, (), TokenCounts()).settled() if params.vocabulary else None
     baseline = ctx.inputs.get("baseline")
@@ -159,6 +159,8 @@ def _contamination(ctx: StepContext) -> Contamination | None:
 
 def _operators(params: ProfileParams, data: Dataset, ctx: StepContext) -> list[RowOperator]:
     operators: list[RowOperator] = [ms.Measures(params.split_field)]
+    if params.languages:
+        operators.append(AskedLanguage(params.languages))
     if params.damage:
         operators.append(DetectDamage())
     if params.pii:
@@ -174,6 +176,8 @@ def _columns(params: ProfileParams, data: Dataset) -> dict[str, str]:
     names |= {PREFIX + name: name for name in SIGNALS}
     marks = (LANG, LANG_CONFIDENCE, ms.BROKEN, ms.TRUNCATION, ms.TEXT_HASH, ms.SPLIT, *ms.shape_columns(data.shape))
     names |= {name: name.removeprefix("_") for name in marks}
+    if params.languages:
+        names[LANG_ASKED] = "lang_asked"
     if params.damage:
         names |= {"encoding_damage": "encoding_damage", "html_remains": "html_remains"}
     if params.pii:
@@ -216,7 +220,7 @@ def _check(params: ProfileParams, _inputs: Mapping[str, Any]) -> None:
 
 TOOL = Tool(
     name="profile",
-    version=1,
+    version=2,
     kind="pure",
     params=ProfileParams,
     run=run,

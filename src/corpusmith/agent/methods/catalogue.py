@@ -72,7 +72,7 @@ _METHODS = (
     Method(
         "language-id",
         "filter",
-        "FW fastText >= 0.65; FW2 adaptive",
+        "FW fastText >= 0.65; FW2 adaptive (short rows)",
         "clean",
         ("language_rate",),
         s.language,

@@ -24,9 +24,8 @@ def boilerplate(_view: View) -> list[Params]:
 
 
 def language(view: View) -> list[Params]:
-    """FineWeb's 0.65 first, then the looser bounds of CCNet and FineWeb2 for short or unusual text."""
-    wanted = list(view.brief.languages)
-    return [{"languages": wanted, "language_min_confidence": bound} for bound in (0.65, 0.5, 0.3)]
+    """The brief's languages; the bound is the operator's, and the metric's (`ops.language`)."""
+    return [{"languages": list(view.brief.languages)}] if view.brief.languages else []
 
 
 def lengths(view: View) -> list[Params]:
