@@ -18,17 +18,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from corpusmith.ops.language import (
-    MIN_CONFIDENCE,
     MIN_LETTERS,
-    SHORT_LETTERS,
-    Reading,
     confidence_in,
     detect,
     in_languages,
-    read_language,
+    language_scores,
+    useful_text,
 )
 
-BANDS = (MIN_LETTERS, 30, 40, 60, SHORT_LETTERS)
+BANDS = (MIN_LETTERS, 30, 40, 60, 100)
+PAGES = 0.65
+"""FineWeb's bound."""
+Reading = tuple[int, dict[str, float]]
+"""Letters or signs that a text is judged on, and its scores."""
 WORDS, CHARS = (3, 4, 5, 6, 8, 10), (8, 12, 16, 24)
 
 
@@ -42,6 +44,10 @@ def cuts(sentence: str) -> Iterator[str]:
         yield from (sentence[:n] for n in CHARS if n <= len(sentence))
 
 
+def _read(text: str) -> Reading:
+    return sum(letter.isalpha() for letter in useful_text(text)), language_scores(text)
+
+
 def _cuts_of(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         yield from cuts(line.strip())
@@ -53,7 +59,7 @@ def asked_for(readings: Mapping[str, Sequence[Reading]]) -> Iterator[str]:
         yield f"\nAsked for: {title}.\n"
         yield "| letters | genuine rows | stay at 0.65 | stay | foreign rows | stay at 0.65 | stay |"
         yield "|---|---|---|---|---|---|---|"
-        for low, high in zip(BANDS, (*BANDS[1:], None), strict=True):
+        for low, high in zip((0, *BANDS), (*BANDS, None), strict=True):
             cells = [f"{low} to {high - 1}" if high else f"{low} and more"]
             for own in (True, False):
                 total, sure, kept = _stay(readings, asked, own, low, high)
@@ -69,10 +75,12 @@ def _stay(
     for code in asked:
         wanted = frozenset({code})
         for found in (found for of, found in readings.items() if (of == code) is own):
-            here = [reading for reading in found if low <= reading.letters and (high is None or reading.letters < high)]
+            here = [
+                reading for reading in found if reading[1] and low <= reading[0] and (high is None or reading[0] < high)
+            ]
             total += len(here)
-            sure += sum(confidence_in(reading, wanted) >= MIN_CONFIDENCE for reading in here)
-            kept += sum(bool(in_languages(reading, wanted)) for reading in here)
+            sure += sum(confidence_in(reading[1], wanted) >= PAGES for reading in here)
+            kept += sum(bool(in_languages(reading[1], wanted)) for reading in here)
     return total, sure, kept
 
 
@@ -90,9 +98,7 @@ def main() -> None:
     readings: dict[str, list[Reading]] = {}
     for path in sorted(given.folder.glob("??.txt")):
         lines = path.read_text("utf-8").splitlines()
-        readings[path.stem] = [
-            read_language(text) for text in {text: 0 for line in lines for text in cuts(line.strip())}
-        ]
+        readings[path.stem] = [_read(text) for text in {text: 0 for line in lines for text in cuts(line.strip())}]
         sentences = [line for line in lines if len(line) > given.over]
         if not sentences:
             continue

@@ -6,8 +6,8 @@ What then has fewer than 20 letters is `und` (undetermined), the ISO 639-2 code 
 that ISO 639-1 names (Wu and Cantonese, Egyptian Arabic) count for it, so there is one `zh` and one `ar`.
 
 Whether a row is in a language that was asked for is one rule (`in_languages`), for the filter and for the metric alike:
-FineWeb's 0.65, which fastText reaches on pages and misses on a tenth of genuine short lines, so under 100 letters the
-likeliest language decides, from 0.3 on (FineWeb2 adapts its bounds too, by language; docs/measured/language_id.md).
+that language is the likeliest, with at least 0.3. FineWeb's 0.65 drops a tenth of genuine short lines and pages that
+are half code, and lets hardly fewer foreign rows through (docs/measured/language_id.md).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from corpusmith.ops.memo import remembered
 
 LANG, LANG_CONFIDENCE, LANG_ASKED = "_lang", "_lang_confidence", "_lang_asked"
 UNDETERMINED = "und"
-MIN_LETTERS, SHORT_LETTERS = 20, 100
-MIN_CONFIDENCE, MIN_CONFIDENCE_SHORT = 0.65, 0.3
+MIN_LETTERS = 20
+MIN_CONFIDENCE = 0.3
 USEFUL_CHARS, READ_CHARS = 1_000, 4_000
 SENTENCE_SPACES, ENOUGH_CHARS = 4, 200
 """Lines with fewer spaces (headings, labels, options) are read only where the others hold less than 200 characters."""
@@ -56,7 +56,10 @@ _MARKS = re.compile(r"[\s!-&(-@\[-`{-~]+")
 
 
 def useful_text(text: str) -> str:
-    """At most 1,000 characters of prose out of the first 4,000, on one line; "" where too little is left to judge."""
+    """At most 1,000 characters of prose out of the first 4,000, on one line; "" where too little is left to judge.
+
+    An ideograph, kana or Hangul syllable weighs as three letters, a letter or mark of another script than Latin as two.
+    """
     head = text[:READ_CHARS]
     if "```" in head or "<s" in head or "<S" in head:
         head = _FENCED.sub(" ", head)
@@ -78,21 +81,13 @@ def useful_text(text: str) -> str:
         prose += other
     joined = " ".join(prose)[: 2 * USEFUL_CHARS]
     useful = _MARKS.sub(" ", _MAIL.sub(" ", joined) if "@" in joined else joined)[:USEFUL_CHARS]
-    if letters_in(useful) < MIN_LETTERS:
+    letters = sum(map(len, _LETTERS.findall(useful)))
+    if letters < MIN_LETTERS:
+        letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
+    if letters < MIN_LETTERS:
         return ""
     capitals = sum(len(word) for word in useful.split() if len(word) > 1 and word.isupper())
     return useful.lower()[:USEFUL_CHARS] if 2 * capitals > len(useful) else useful
-
-
-def letters_in(useful: str) -> int:
-    """Letters, counted up to `SHORT_LETTERS` or a little more.
-
-    An ideograph, kana or Hangul syllable weighs as three letters, a letter or mark of another script than Latin as two.
-    """
-    letters = sum(map(len, _LETTERS.findall(useful)))
-    if letters < SHORT_LETTERS:
-        letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
-    return letters
 
 
 @lru_cache(maxsize=1)
@@ -108,73 +103,47 @@ def _model() -> Any:
     return fasttext.load_model(str(path))
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the model says of one text.
-
-    Attributes:
-        scores: Confidence (0–1) per language code of the likeliest languages, best first; empty when undetermined.
-        letters: Letters it was judged on, as `letters_in` weighs them.
-    """
-
-    scores: Mapping[str, float]
-    letters: int
-
-    @property
-    def likeliest(self) -> str:
-        """The likeliest language, or `und`."""
-        return next(iter(self.scores), UNDETERMINED)
-
-
-def read_language(text: str, candidates: int = 8) -> Reading:
-    """The likeliest languages of a text and what they were judged on."""
+def language_scores(text: str, candidates: int = 8) -> dict[str, float]:
+    """Confidence (0–1) per language code of the likeliest languages, best first; empty when undetermined."""
     prose = useful_text(text)
     if not prose:
-        return Reading({}, 0)
+        return {}
     labels, shares = _model().predict(prose, k=candidates, on_unicode_error="replace")
     scores: dict[str, float] = {}
     for label, share in zip(labels, shares, strict=True):
         code = label.removeprefix("__label__")
         code = _MACRO.get(code, code)
         scores[code] = scores.get(code, 0.0) + float(share)
-    best_first = sorted(scores.items(), key=lambda item: -item[1])
-    return Reading({code: min(1.0, score) for code, score in best_first}, letters_in(prose))
+    return {code: min(1.0, score) for code, score in sorted(scores.items(), key=lambda item: -item[1])}
 
 
-def confidence_in(reading: Reading, wanted: frozenset[str]) -> float:
-    """How surely the text is in one of the `wanted` languages, 0–1: texts between two of them are in both."""
-    return min(1.0, sum(score for code, score in reading.scores.items() if code in wanted))
+def confidence_in(scores: Mapping[str, float], wanted: frozenset[str]) -> float:
+    """How surely a text is in one of the `wanted` languages, 0–1: what lies between two of them is in them."""
+    return min(1.0, sum(score for code, score in scores.items() if code in wanted))
 
 
-def least_confidence(reading: Reading, wanted: frozenset[str]) -> float:
-    """The confidence from which a text counts as in one of the `wanted` languages.
-
-    `MIN_CONFIDENCE` for a long text; a short one must be likelier in them than in any other language, and reach
-    `MIN_CONFIDENCE_SHORT`.
-    """
-    if reading.letters >= SHORT_LETTERS:
-        return MIN_CONFIDENCE
-    rival = max((score for code, score in reading.scores.items() if code not in wanted), default=0.0)
-    return min(MIN_CONFIDENCE, max(MIN_CONFIDENCE_SHORT, rival))
+def least_confidence(scores: Mapping[str, float], wanted: frozenset[str]) -> float:
+    """The confidence from which a text is in one of the `wanted` languages: that of every other, at least 0.3."""
+    return max(MIN_CONFIDENCE, max((score for code, score in scores.items() if code not in wanted), default=0.0))
 
 
-def in_languages(reading: Reading, wanted: frozenset[str]) -> bool | None:
+def in_languages(scores: Mapping[str, float], wanted: frozenset[str]) -> bool | None:
     """Whether a text is in one of the `wanted` languages (ISO 639-1); None when there is too little to judge."""
-    if not reading.scores:
-        return None
-    return confidence_in(reading, wanted) >= least_confidence(reading, wanted)
+    return confidence_in(scores, wanted) >= least_confidence(scores, wanted) if scores else None
 
 
-def readings(texts: Sequence[str | None]) -> list[Reading]:
-    """`read_language` of each text, asked once per text."""
-    return remembered("language", texts, read_language)
+def _all_scores(texts: Sequence[str | None]) -> list[dict[str, float]]:
+    return remembered("language", texts, language_scores)
 
 
 def detect(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]:
     """The language of each text and the confidence in it (0 for `und`)."""
-    found = readings(texts)
-    confidence = np.array([reading.scores.get(reading.likeliest, 0.0) for reading in found], np.float64)
-    return [reading.likeliest for reading in found], confidence
+    codes, confidence = [], np.zeros(len(texts))
+    for at, scores in enumerate(_all_scores(texts)):
+        best = next(iter(scores), UNDETERMINED)
+        codes.append(best)
+        confidence[at] = scores.get(best, 0.0)
+    return codes, confidence
 
 
 @dataclass(frozen=True)
@@ -202,7 +171,7 @@ class AskedLanguage:
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch with the column."""
         wanted = frozenset(self.languages)
-        asked = [in_languages(reading, wanted) for reading in readings(batch.column(TEXT).to_pylist())]
+        asked = [in_languages(scores, wanted) for scores in _all_scores(batch.column(TEXT).to_pylist())]
         return set_column(batch, LANG_ASKED, pa.array(asked, pa.bool_()))
 
 
@@ -210,8 +179,8 @@ class AskedLanguage:
 class LanguageFilter:
     """Row operator: marks rows in none of `languages` with the rule `language`.
 
-    The mark's value is the confidence in the languages asked for, its threshold the least that a text of this length
-    needs. Rows with too little prose to judge (numbers, code, a word or two) are kept.
+    The mark's value is the confidence in the languages asked for, its threshold the least that this row needs. Rows
+    with too little prose to judge (numbers, code, a word or two) are kept.
 
     Attributes:
         languages: ISO 639-1 codes; empty = nothing is marked.
@@ -225,8 +194,8 @@ class LanguageFilter:
         if not self.languages:
             return batch
         wanted = frozenset(self.languages)
-        found = readings(batch.column(TEXT).to_pylist())
-        drop = np.array([in_languages(reading, wanted) is False for reading in found], bool)
-        sure = np.array([confidence_in(reading, wanted) for reading in found], np.float64)
-        least = np.array([least_confidence(reading, wanted) for reading in found], np.float64)
+        found = _all_scores(batch.column(TEXT).to_pylist())
+        drop = np.array([in_languages(scores, wanted) is False for scores in found], bool)
+        sure = np.array([confidence_in(scores, wanted) for scores in found], np.float64)
+        least = np.array([least_confidence(scores, wanted) for scores in found], np.float64)
         return mark(batch, drop, self.name, sure, least)

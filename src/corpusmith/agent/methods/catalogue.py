@@ -72,7 +72,7 @@ _METHODS = (
     Method(
         "language-id",
         "filter",
-        "FW fastText >= 0.65; FW2 adaptive (short rows)",
+        "CCN fastText, likeliest; bound measured",
         "clean",
         ("language_rate",),
         s.language,
