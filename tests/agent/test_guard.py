@@ -93,3 +93,12 @@ def test_a_repair_may_open_a_goal_again_that_a_filter_can_serve(make_view) -> No
     after = {"pii_rate": 0.0, "html_rate": 0.0, "near_duplicate_rate": 0.1, "rows": 1000}
     assert verdict_on(view, "pii_rate", after, 1000, 1.0, removes=False)[0]
     assert not verdict_on(view, "pii_rate", after, 1000, 1.0, removes=True)[0]
+
+
+@pytest.mark.parametrize(("severity", "refused"), [(Severity.SHOULD, True), (Severity.MUST, False)])
+def test_drawn_rows_are_not_spent_on_a_gate_that_only_should_hold(make_view, severity: Severity, refused: bool) -> None:
+    gate = Gate(metric="truncated_rate", op="<=", target=0.0, severity=severity)
+    view = make_view(Brief(request="x", gates=(gate,)), {"truncated_rate": 0.1}, served=("sample",))
+    for metric in ("truncated_rate", None):
+        found = objections(propose("drop-truncated", metric, drop_truncated=True), view, TOOLS)
+        assert [line.split(":")[0] for line in found] == ["too_late"] * refused

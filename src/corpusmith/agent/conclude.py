@@ -31,6 +31,8 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     gates = gates_now(state, brief)
     failed = [g for g in gates if not g["passed"]]
     undone = _undone(session, state)
+    if state.get("conflict") and (undone or any(g["severity"] == "must" for g in failed)):
+        undone = [state["conflict"], *undone]
     status = state["status"] or (3 if undone or any(g["severity"] == "must" for g in failed) else 0)
     result = workspace.artifacts.open(state["data"])
     with suppress(BudgetExceeded):  # the report then goes without the vocabulary of the result

@@ -84,7 +84,12 @@ class Loop:
             proposal = planner.decide(view, tuple(state["rejected"]))
         except BudgetExceeded as error:
             return {"proposal": _stop(error.message), "status": error.exit_status, "error": error.message}
-        return {"proposal": proposal.model_dump(mode="json")}
+        update: LoopState = {"proposal": proposal.model_dump(mode="json")}
+        if proposal.conflict and not state.get("conflict"):
+            self.session.log.once("note", "conflict", text=proposal.conflict)
+            self.session.emit(proposal.conflict)
+            update["conflict"] = proposal.conflict
+        return update
 
     def guard(self, state: LoopState) -> Command[Literal["decide", "act", "conclude"]]:
         """Hold the proposal against the rules that no planner may break."""
@@ -93,7 +98,10 @@ class Loop:
         view = view_of(state, self.session)
         if state["status"]:
             return Command(update={}, goto="conclude")
-        found = objections(proposal, view, self.session.tools)
+        try:
+            found = objections(proposal, view, self.session.tools)
+        except BudgetExceeded as error:
+            return Command(update={"status": error.exit_status, "error": error.message}, goto="conclude")
         if found and state["tries"] <= MAX_TRIES:
             key = f"guard {state['turn']}.{state['tries']}"
             text = f"turn {state['turn']}: {proposal.planner} proposed {proposal.method}; refused: {'; '.join(found)}"

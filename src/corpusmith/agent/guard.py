@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from corpusmith.agent.candidates import Candidate, candidates, spends_drawn_rows
 from corpusmith.agent.goals import Goal
-from corpusmith.agent.methods import CATALOGUE, too_late
+from corpusmith.agent.loss_budget import EPSILON, plan_losses
+from corpusmith.agent.methods import CATALOGUE, Method, too_late
 from corpusmith.agent.planner import STOP, Proposal, View
-from corpusmith.agent.rules_planner import candidates
+from corpusmith.agent.trials import foreseen
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.gates import Gate
 from corpusmith.core.metrics import METRICS
@@ -53,7 +55,26 @@ def objections(proposal: Proposal, view: View, tools: Mapping[str, Tool[Any]]) -
             break
     if view.turns_left <= 0:
         found.append("budget: no turns left")
-    return tuple(found)
+    return tuple(found or _spends_what_is_reserved(proposal, method, view))
+
+
+def _spends_what_is_reserved(proposal: Proposal, method: Method, view: View) -> list[str]:
+    """A filter for a gate that only should hold takes neither drawn rows nor those that a must gate needs."""
+    served = [g for g in view.goals if g.name in method.moves and proposal.metric in (None, g.name)]
+    if not method.removes or not served or any(goal.weight >= 1 for goal in served):
+        return []
+    if any(spends_drawn_rows(method, goal, view) for goal in served):
+        return [f"too_late: {method.name} would drop rows that were drawn, for a gate that only should hold"]
+    budget = plan_losses(view)
+    if budget is None:
+        return []
+    found = []
+    for goal in served:
+        most = budget.most(goal.name)
+        loss = max((1 - t.kept for t in foreseen(Candidate(method, goal, (proposal.params,)), view)), default=0.0)
+        if most is not None and loss > most + EPSILON:
+            found.append(f"reserved: {method.name} {budget.verdict(goal.name, loss)}")
+    return found
 
 
 def verdict_on(

@@ -46,6 +46,7 @@ class Proposal(BaseModel):
     predicted: float | None = None
     why: str = ""
     options: tuple[Option, ...] = ()
+    conflict: str = Field("", description="must gates that cannot all hold, with the estimated figures")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from corpusmith.core.rows import Shape
 class LoopState(TypedDict, total=False):
     """One checkpoint.
 
-    `card` and `start_card` are scorecards as JSON text; `attempts` are `Attempt`s as mappings.
+    `card` and `start_card` are scorecards as JSON text; `attempts` are `Attempt`s as mappings;
+    `conflict` is the first statement of which must gates cannot all hold.
     """
 
     brief: dict[str, Any]
@@ -34,6 +35,7 @@ class LoopState(TypedDict, total=False):
     tries: int
     result: str
     error: str
+    conflict: str
     status: int
     outcome: dict[str, Any]
 
