@@ -144,6 +144,19 @@ def test_gates_say_whose_they_are() -> None:
     assert [gate.target for gate in brief.gates if gate.metric == "near_duplicate_rate"] == [0.02]
 
 
+@pytest.mark.parametrize(
+    ("text", "hoped"),
+    [
+        ("A deduplicated corpus from ./a.jsonl", True),
+        ("A deduplicated German corpus from ./a.jsonl", False),
+        ("A deduplicated corpus from ./a.jsonl of texts of at least 200 words", False),
+        ("2000 deduplicated documents from ./a.jsonl", False),
+    ],
+)
+def test_that_half_is_kept_is_hoped_only_where_no_part_was_asked_for(text: str, hoped: bool) -> None:
+    assert ("retention" in {gate.metric for gate in understand(Request(text=text)).gates}) is hoped
+
+
 def test_explain_shows_everything_a_person_must_see() -> None:
     text = "2000 English documents from ./a.jsonl, mask emails, 90/5/5 split, within 10 minutes, sorted by moon phase"
     lines = explain(understand(Request(text=text)))

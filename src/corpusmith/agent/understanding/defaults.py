@@ -75,7 +75,9 @@ def _amounts(brief: Brief, draft: Draft) -> list[Row]:
         hope = draft.last(f"size.{unit}.hope")
         if hope is not None:
             rows.append((unit, ">=", float(hope), SHOULD, _said(draft, f"size.{unit}")))
-    if brief.size.rows is None and brief.size.tokens is None and not brief.generate_instructions:
+    asked_for_a_part = brief.languages or brief.numbers or brief.length
+    whole = brief.size.rows is None and brief.size.tokens is None and not brief.generate_instructions
+    if whole and not asked_for_a_part:  # rows in other languages are no loss to a person who wants German
         rows.append(("retention", ">=", 0.5, SHOULD, "more than half lost is rarely meant"))
     return rows
 
