@@ -71,6 +71,16 @@ def test_a_hope_that_fits_comes_where_it_belongs(make_view) -> None:
     assert RulesPlanner().decide(make_view(asked, found, trials=trials(drop_truncated=0.92))).method == "drop-truncated"
 
 
+def test_a_hope_waits_for_masking_which_may_make_copies(make_view) -> None:
+    private = Gate(metric="pii_rate", op="<=", target=0.0)
+    found = {"pii_rate": 0.2, "near_duplicate_rate": 0.0, "truncated_rate": 0.9, "retention": 1.0}
+    view = make_view(brief(KEEP, NEAR, WHOLE, private), found, trials=trials(drop_truncated=0.92))
+    proposal = RulesPlanner().decide(view)
+    assert proposal.method == "pii-masking"
+    refused = next(option for option in proposal.options if option.method == "drop-truncated")
+    assert "waits for pii_rate" in refused.verdict
+
+
 def test_of_two_hopes_the_one_that_closes_more_per_row_goes_first(make_view) -> None:
     asked = brief(KEEP, WHOLE, REPEATS)
     found = {"truncated_rate": 0.3, "gopher_repetition_fail_rate": 0.09, "retention": 0.86}

@@ -70,6 +70,8 @@ class LossBudget:
         musts: Must gates and wishes that are reserved for.
         given_up: Those that do not fit beside them.
         shoulds: Gates that only should hold, and the share of rows each may take.
+        waits_for: Must gates that a repair is still to serve: it may open another must gate (masking makes copies
+            alike), so nothing goes to hopes before.
         conflict: Which must gates cannot all hold, with the figures; "" where they can.
     """
 
@@ -78,6 +80,7 @@ class LossBudget:
     musts: tuple[Need, ...]
     given_up: tuple[Need, ...]
     shoulds: tuple[tuple[Need, float], ...]
+    waits_for: tuple[str, ...]
     conflict: str
 
     def most(self, goal: str) -> float | None:
@@ -97,6 +100,7 @@ class LossBudget:
         kept = [need for need in self.musts if need.goal.name != goal]
         if any(need.goal.name == goal for need, _ in self.shoulds):
             kept += [need for need in self.given_up if need.loss - need.error <= self.spare]
+            words += f", waits for {', '.join(self.waits_for)}" if self.waits_for else ""
         return f"{words}, and keeps {', '.join(map(str, kept))}" if kept else words
 
 
@@ -109,7 +113,9 @@ def plan_losses(view: View) -> LossBudget | None:
     spare = 1 - gate.target / now
     found = candidates(view)
     goals = {candidate.goal.name: candidate.goal for candidate in found if candidate.goal.name not in _FREE}
-    needs = [need for goal in goals.values() if (need := _need_of([c for c in found if c.goal is goal], view))]
+    serving = {name: [candidate for candidate in found if candidate.goal is goal] for name, goal in goals.items()}
+    repairs = [name for name, able in serving.items() if not all(candidate.method.removes for candidate in able)]
+    needs = [need for name, able in serving.items() if name not in repairs and (need := _need_of(able, view))]
     musts = sorted((need for need in needs if need.goal.weight >= 1), key=lambda need: need.loss)
     held, conflict = tuple(musts), ""
     if _together(musts, spare, view) > spare + EPSILON:
@@ -118,8 +124,10 @@ def plan_losses(view: View) -> LossBudget | None:
     given_up = tuple(need for need in musts if need not in held)
     first = [*held, *(need for need in given_up if need.loss - need.error <= spare)]
     over = spare - _together(first, spare, view) - _errors(first)
+    waits_for = tuple(name for name in repairs if goals[name].gate is not None and goals[name].weight >= 1)
     hopes = [need for need in needs if need.goal.weight < 1]
-    return LossBudget(gate, spare, held, given_up, tuple(_shares(hopes, over, bool(first))), conflict)
+    shares = _shares(hopes, min(over, 0.0) if waits_for else over, bool(first))
+    return LossBudget(gate, spare, held, given_up, tuple(shares), waits_for, conflict)
 
 
 def floor_of(brief: Brief) -> Gate | None:
@@ -171,9 +179,7 @@ def _errors(needs: Sequence[Need]) -> float:
 
 
 def _need_of(serving: Sequence[Candidate], view: View) -> Need | None:
-    """The cheapest of the steps that bring a goal nearest; None while a repair is left for it, or nothing is known."""
-    if any(not candidate.method.removes for candidate in serving):
-        return None
+    """The cheapest of the steps that bring a goal nearest; None where nothing is known of any."""
     least = 1 - SHOULD_CAP if serving[0].goal.weight < 1 else view.brief.retention_floor
     able: list[tuple[tuple[float, float], Candidate, Trial]] = []
     for candidate in serving:
