@@ -7,7 +7,7 @@ that ISO 639-1 names (Wu and Cantonese, Egyptian Arabic) count for it, so there 
 
 Whether a row is in a language that was asked for is one rule (`in_languages`), for the filter and for the metric alike:
 that language is the likeliest, with at least 0.3. FineWeb's 0.65 drops a tenth of genuine short lines and pages that
-are half code, and lets hardly fewer foreign rows through (docs/measured/language_id.md).
+are half code; of short foreign lines it lets 0.2 % through, this rule 0.7 % (docs/measured/language_id.md).
 """
 
 from __future__ import annotations
