@@ -8,7 +8,8 @@ import pytest
 
 from corpusmith.core.rows import Shape
 from corpusmith.engine.local import LocalEngine
-from corpusmith.ops.boilerplate import Boilerplate, CountBoilerplate, StripBoilerplate, find_boilerplate, normal_form
+from corpusmith.ops.boilerplate import Boilerplate, CountBoilerplate, StripBoilerplate, find_boilerplate
+from corpusmith.ops.line_forms import Kind, line_form
 
 FOOTER = "Ready for more? Subscribe to the letter of 2024."
 
@@ -76,8 +77,9 @@ def test_repeated_prompts_are_no_boilerplate(make_dataset: Any, engine: Any) -> 
     ],
 )  # fmt: skip
 def test_structure_and_code_are_never_boilerplate(line: str) -> None:
-    assert normal_form(line) is None
+    known = line_form(line)
+    assert known is None or known[1] is Kind.HEADING
 
 
 def test_normal_form_sets_digits_case_and_space_aside() -> None:
-    assert normal_form("© 2024  The Owner of 12 Things") == normal_form("© 1999 the owner of 7 things ")
+    assert line_form("© 2024  The Owner of 12 Things") == line_form("© 1999 the owner of 7 things ")

@@ -4,7 +4,8 @@ A line is boilerplate when, trimmed, with case folded and one number (or dates a
 `min_rows` rows and in at least `min_share` of the rows of one group: a source file, its folder, the host named in
 `meta`, or the whole corpus.
 Headings, code and list marks are structure, not boilerplate: a line needs three words (or be a well-known label such
-as "Sign in"), must not look like code, and must stand about once in a row that has it. Related to CCNet's paragraph
+as "Sign in"), must not look like code, and must stand about once in a row that has it; of lines that are shorter or
+stand more often, `furniture` says which go as well. Related to CCNet's paragraph
 deduplication (Wenzek et al. 2020), which drops every repeated paragraph; here the share of rows decides.
 
 Two folds over the data keep time and memory bounded: a fixed table of counters (a one-row count-min sketch, Cormode &
@@ -18,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -28,84 +29,33 @@ import xxhash
 from corpusmith.core.operators import RowOperator
 from corpusmith.core.rows import META, SOURCE, TEXT, Shape, note_changed, set_column, shape_of
 from corpusmith.core.tools import Dataset, Engine
+from corpusmith.ops.furniture import FURNITURE_SHARE, Line, RunFold, places_to_cut
 from corpusmith.ops.kernels.line_keys import CELL_BITS, letter_table, line_cell, line_spans
 from corpusmith.ops.kernels.words import I64, U8, utf8_buffers
+from corpusmith.ops.line_forms import LABELS, MAX_LINE, Kind, line_form
 
 MIN_ROWS, MIN_SHARE = 8, 0.05
 _MOST_CELLS = 1 << 22
 _MAX_ONCE = 1.6
-_MAX_LINE = 400
 _MOST_GROUPS = 20_000
-_DIGITS = re.compile(r"\d+")
-_COUNTS = re.compile(
-    r"©|copyright|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\bpage\b|\bcomments?\b|\blikes?\b|\bviews?\b|"
-    r"\bmin read\b|\d (?:am|pm|a\.m|p\.m)\b|\bupdated\b|\bposted\b|\d+[:.]\d\d\b",
-    re.I,
-)
-_SPACE = re.compile(r"\s+")
-_SPACELESS = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
-_WORD = re.compile(r"[^\W\d_]{2,}")
 _HOST = re.compile(r"https?://(?:www\.)?([^/\"\\\s:]+)")
-_CODE = re.compile(
-    r"^(?:>>>|\.\.\.|[$#%>|@{}()<]|import |from \S+ import|def |class |return\b|(?:for|if|while|with) .*:$|try:|"
-    r"else:|except|var |let |const |function |public |private |#include|using |package |\\|//|/\*|\*/|--|```|~~~)"
-    r"|[;{}]\s*$|\)\s*:\s*$|\w\(.*\)\s*$|\w\s*[=:]=?\s*[\w\"'\[({].*[\])}\"']\s*$|^\S+\s*=\s*\S+"
-)
-_STRUCTURE = re.compile(
-    r"^(?:(?:newly |also )?(?:new|added|changed|deprecated|removed|introduced)(?:,? since)?(?: in)?(?: version)? \S*\d|"
-    r"availability|see also|return(?:s|ed)?\b|parameters?\b|raises?\b|the following (?:table|example)|for example)",
-    re.I,
-)
 
 
-def _labels(text: str) -> frozenset[str]:
-    return frozenset(text.split("|"))
-
-
-_LABELS = _labels(
-    "share|subscribe|sign in|sign up|log in|login|register|menu|search|home|comments|leave a comment|reply|read more|"
-    "back to top|skip to content|skip to main content|advertisement|share this|print|email|tweet|follow|follow us|"
-    "contact us|about us|privacy policy|terms of service|terms of use|cookie policy|accept|accept all|next|previous|"
-    "no posts|ready for more?|listen|open in app|get the app|sponsored|related articles|related posts|load more|"
-    "all rights reserved|top new|write"
-)
-"""Short labels that are boilerplate where they repeat, though they have fewer than three words."""
-
-
-def normal_form(line: str) -> str | None:
-    """What two lines have in common when they are the same boilerplate; None for a line that never is any."""
-    bare = line.strip()
-    if not 3 < len(bare) <= _MAX_LINE or line.startswith(("    ", "\t")):
-        return None
-    label = bare.strip(" #*_-•·|[]()>").casefold()
-    form = _SPACE.sub(" ", label)
-    if len(_DIGITS.findall(form)) < 2 or _COUNTS.search(form):
-        form = _DIGITS.sub("0", form)
-    if form in _LABELS:
-        return form
-    words = len(_WORD.findall(bare))
-    letters = sum(map(str.isalpha, bare))
-    dense = letters >= 8 and _SPACELESS.search(bare) is not None
-    if (words < 3 and not dense) or letters < 8 or letters < 0.4 * len(bare):
-        return None
-    return None if bare.endswith(":") or _CODE.search(bare) or _STRUCTURE.match(form) else form
-
-
-def _candidates(batch: pa.Table, wanted: U8) -> Iterator[tuple[int, int, int, str]]:
-    """(row, start, end, normal form) of the lines outside fenced code that may be boilerplate; places are in bytes."""
+def _candidates(batch: pa.Table, wanted: U8) -> Iterator[Line]:
+    """The lines outside fenced code that may be boilerplate, in order."""
     data, offsets = utf8_buffers(batch.column(TEXT))
     found = _line_spans(data, offsets, wanted)
     raw = data.tobytes()[: int(offsets[-1])] if len(found) else b""
     for row, start, end, _ in found.tolist():
-        form = normal_form(raw[start:end].decode("utf-8", "replace"))
-        if form is not None:
-            yield row, start, end, form
+        known = line_form(raw[start:end].decode("utf-8", "replace"))
+        if known is not None:
+            yield Line(row, start, end, *known)
 
 
 def _line_spans(data: U8, offsets: I64, wanted: U8) -> I64:
     room = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == ord("\n"))) + offsets.size
     spans = np.empty((room, 4), np.int64)
-    return spans[: line_spans(data, offsets, *letter_table(), wanted, 4 * _MAX_LINE, spans)]
+    return spans[: line_spans(data, offsets, *letter_table(), wanted, 4 * MAX_LINE, spans)]
 
 
 def _cells_of(forms: Iterable[str]) -> U8:
@@ -173,11 +123,11 @@ class _RoughFold:
 
 @dataclass
 class _Exact:
-    """Per (group, line): rows that have it and times it stands; per line its normal form."""
+    """Per (group, line): rows that have it and times it stands; per line its normal form and whether it is long."""
 
     rows: Counter[tuple[str, int]] = field(default_factory=Counter)
     times: Counter[tuple[str, int]] = field(default_factory=Counter)
-    forms: dict[int, str] = field(default_factory=dict)
+    forms: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -191,11 +141,11 @@ class _ExactFold:
 
     def fold(self, batch: pa.Table) -> _Exact:
         state = _Exact()
-        seen: Counter[tuple[int, str]] = Counter((row, form) for row, _, _, form in _candidates(batch, self.wanted))
+        seen = Counter((line.row, line.form, line.kind is Kind.LONG) for line in _candidates(batch, self.wanted))
         groups = [[group for group in of_row if group in self.groups] for of_row in _groups_of(batch)]
-        for (row, form), times in seen.items():
+        for (row, form, long), times in seen.items():
             line = xxhash.xxh3_64_intdigest(form.encode())
-            state.forms[line] = form
+            state.forms[line] = (form, long)
             for group in groups[row]:
                 state.rows[group, line] += 1
                 state.times[group, line] += times
@@ -222,10 +172,7 @@ class Boilerplate:
 
     @cached_property
     def _by_group(self) -> dict[str, frozenset[str]]:
-        groups: dict[str, set[str]] = {}
-        for group, form in self.lines:
-            groups.setdefault(group, set()).add(form)
-        return {group: frozenset(forms) for group, forms in groups.items()}
+        return _by_group(self.lines)
 
     def __getstate__(self) -> tuple[tuple[str, str], ...]:
         return self.lines
@@ -247,6 +194,13 @@ class Boilerplate:
         """The normal forms that are boilerplate in a row of `source` with the JSON `meta`."""
         found = [self._by_group[group] for group in _groups(source, meta) if group in self._by_group]
         return frozenset().union(*found)
+
+
+def _by_group(lines: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    groups: dict[str, set[str]] = {}
+    for group, form in lines:
+        groups.setdefault(group, set()).add(form)
+    return {group: frozenset(forms) for group, forms in groups.items()}
 
 
 def find_boilerplate(
@@ -272,28 +226,40 @@ def find_boilerplate(
     least = min(0xFFFF, max(min_rows, int(min_share * min(sizes.values(), default=0))))
     wanted = np.packbits(rough.counted() >= least, bitorder="little")
     exact = engine.fold(data, before, _ExactFold(wanted, frozenset(sizes)))
-    lines = [
-        (group, exact.forms[line])
-        for (group, line), rows in exact.rows.items()
-        if rows >= max(min_rows, min_share * sizes[group])
-        and (exact.times[group, line] <= _MAX_ONCE * rows or exact.forms[line] in _LABELS)
-    ]
+    lines, doubtful = set[tuple[str, str]](), set[tuple[str, str]]()
+    for (group, line), rows in exact.rows.items():
+        form, long = exact.forms[line]
+        if rows < max(min_rows, min_share * sizes[group]):
+            continue
+        if long and (exact.times[group, line] <= _MAX_ONCE * rows or form in LABELS):
+            lines.add((group, form))
+        elif rows >= max(min_rows, FURNITURE_SHARE * sizes[group]):
+            doubtful.add((group, form))
+    if doubtful:
+        repeated = _by_group(lines | doubtful)
+        cells = _cells_of({form for forms in repeated.values() for form in forms})
+        shown = engine.fold(data, before, RunFold(repeated, _groups_of, partial(_candidates, wanted=cells)))
+        lines |= {
+            (group, form)
+            for group, form in doubtful
+            if shown[group, form] >= max(min_rows, FURNITURE_SHARE * sizes[group])
+        }
     everywhere = {form for group, form in lines if group == "*"}
     return Boilerplate(tuple(sorted(line for line in lines if line[0] == "*" or line[1] not in everywhere)))
 
 
 def _found(batch: pa.Table, boilerplate: Boilerplate) -> dict[int, list[tuple[int, int]]]:
     """Per row that has boilerplate lines, where they stand, in bytes of the column."""
-    places: dict[int, list[tuple[int, int]]] = {}
     if not boilerplate.lines or shape_of(batch.schema) is not Shape.TEXT:
-        return places
+        return {}
     metas = batch.column(META) if META in batch.schema.names else None
     sources = batch.column(SOURCE)
-    for row, start, end, form in _candidates(batch, boilerplate.cells):
-        source, meta = sources[row].as_py() or "", "" if metas is None else metas[row].as_py() or ""
-        if form in boilerplate.forms and form in boilerplate.of(source, meta):
-            places.setdefault(row, []).append((start, end))
-    return places
+    lines = []
+    for line in _candidates(batch, boilerplate.cells):
+        source, meta = sources[line.row].as_py() or "", "" if metas is None else metas[line.row].as_py() or ""
+        if line.form in boilerplate.forms and line.form in boilerplate.of(source, meta):
+            lines.append(line)
+    return {row: places for row, places in places_to_cut(batch, lines) if places}
 
 
 def _without(raw: bytes, low: int, high: int, places: Sequence[tuple[int, int]]) -> str:

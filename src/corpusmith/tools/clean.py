@@ -156,7 +156,7 @@ def run(params: CleanParams, ctx: StepContext) -> CleanResult:
 
 TOOL = Tool(
     name="clean",
-    version=2,
+    version=3,
     kind="pure",
     params=CleanParams,
     run=run,

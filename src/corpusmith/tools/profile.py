@@ -220,7 +220,7 @@ def _check(params: ProfileParams, _inputs: Mapping[str, Any]) -> None:
 
 TOOL = Tool(
     name="profile",
-    version=2,
+    version=3,
     kind="pure",
     params=ProfileParams,
     run=run,

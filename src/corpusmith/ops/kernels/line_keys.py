@@ -15,7 +15,7 @@ from corpusmith.ops.kernels.words import I32, I64, U8, fold_table, mix
 
 CELL_BITS = 24
 """Keys are cut to so many bits; lines that share a cell are counted together."""
-LEAST_LETTERS = 4
+LEAST_LETTERS = 3
 _SEVERAL = 1 << 24
 _SEED = np.uint64(0x9AE16A3B2F90404F)
 _MUL = np.uint64(0x9E3779B97F4A7C15)
@@ -39,7 +39,7 @@ def letter_table() -> tuple[I32, I32]:
 
 @njit(cache=True, nogil=True)
 def line_cell(data: U8, start: int, end: int, table: I32, several: I32) -> np.int64:
-    """The cell of the line `data[start:end]`; -1 when it has fewer than four letters. The tables: `letter_table()`."""
+    """The cell of the line `data[start:end]`; -1 when it has fewer than three letters. The tables: `letter_table()`."""
     value = _SEED
     letters = 0
     at = start
@@ -101,7 +101,7 @@ def line_spans(data: U8, offsets: I64, table: I32, several: I32, wanted: U8, lon
             mark = data[at] if at + 2 < end else np.uint8(0)
             if mark in (96, 126) and data[at + 1] == mark and data[at + 2] == mark:
                 fenced = not fenced
-            elif not fenced and end - at > 3 and end - start <= longest:
+            elif not fenced and end - at >= LEAST_LETTERS and end - start <= longest:
                 cell = line_cell(data, at, end, table, several)
                 if cell >= 0 and (wanted.size == 0 or (wanted[cell >> 3] >> (cell & 7)) & 1):
                     spans[found, 0], spans[found, 1], spans[found, 2], spans[found, 3] = row, start, end, cell
