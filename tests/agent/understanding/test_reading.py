@@ -136,6 +136,23 @@ def test_kinds_of_personal_data_are_those_that_can_be_masked() -> None:
     assert set(KIND_WORDS) == set(KINDS)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("mask emails and national ids", ()),
+        ("also mask street addresses", ("only", "0.149")),
+        ("no personal data", ("every known kind", "street addresses", "0.149", "names of persons stay")),
+        ("no personal data, but keep street addresses", ()),
+        ("do not mask personal data", ()),
+    ],
+)
+def test_what_is_found_only_in_part_is_said(words: str, said: tuple[str, ...]) -> None:
+    brief = understand(Request(text=f"Clean ./a.jsonl in English, {words}"))
+    about = [line for line in brief.assumed if line.startswith("personal data:")]
+    assert len(about) == bool(said)
+    assert all(part in about[0] for part in said)
+
+
 def test_gates_say_whose_they_are() -> None:
     brief = understand(Request(text="Clean ./a.jsonl in English, ideally at most 2% near-duplicates"))
     why = {gate.metric: gate.why for gate in brief.gates}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from corpusmith.agent.understanding.draft import Draft
+from corpusmith.agent.understanding.privacy import masking_assumptions
 from corpusmith.core.brief import Brief
 from corpusmith.core.gates import Gate, Op, Severity
 from corpusmith.core.rows import Shape
@@ -111,8 +112,7 @@ def assumptions(brief: Brief, draft: Draft) -> list[str]:
         out.append("quality: Gopher's stop-word rule is left out, for it is made for English")
     if not draft.has("remove_pii"):
         out.append("personal data: left as it is, for nothing was said about it")
-    elif brief.remove_pii and not brief.pii_kinds:
-        out.append("personal data: every known kind is masked with a placeholder")
+    out += masking_assumptions(brief)
     if not brief.languages:
         out.append("languages: all are kept")
     if not draft.has("splits"):

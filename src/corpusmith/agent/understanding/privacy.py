@@ -8,6 +8,8 @@ from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.targets import MUST_NOT, PERSONAL
 from corpusmith.agent.understanding.words import DONT, MASK, REMOVE
+from corpusmith.core.brief import Brief
+from corpusmith.ops.pii import KINDS
 
 KIND_WORDS: dict[str, str] = {
     "SECRET_KEY": r"(?:secrets?|(?:api|access|secret|private)[ -]?(?:keys?|tokens?)|passwords?|credentials)",
@@ -100,3 +102,14 @@ def kinds_to_mask(draft: Draft) -> tuple[str, ...]:
     kept = {kind for claim in draft.claims.get("pii_kept", []) for kind in claim.value}
     named = set(draft.union("pii_kinds"))
     return tuple(sorted((named or (set(KIND_WORDS) if kept else set())) - kept))
+
+
+def masking_assumptions(brief: Brief) -> list[str]:
+    """What is masked that nobody named, and which of the kinds that are masked are found only in part."""
+    if not brief.remove_pii:
+        return []
+    kinds = [info for name, info in KINDS.items() if not brief.pii_kinds or name in brief.pii_kinds]
+    partial = "; ".join(info.in_part for info in kinds if info.in_part)
+    if brief.pii_kinds:
+        return [f"personal data: {partial}"] if partial else []
+    return [f"personal data: every known kind is masked with a placeholder; {partial}; names of persons stay"]

@@ -1,7 +1,8 @@
 """National identity, tax and health numbers of several countries, each with its own checksum.
 
 A form so particular that its checksum alone is proof (Italian fiscal code, Brazilian CPF with its dots) counts
-anywhere; the others count only within reach of a word that names them.
+anywhere; the others count only within reach of a word that names them. Where that word names nothing else (Aadhaar,
+NINO, HETU), the form is enough: a mistyped number, or one made up as an example of a person's, still looks like one.
 """
 
 from __future__ import annotations
@@ -24,18 +25,17 @@ from stdnum.pl import pesel
 from stdnum.se import personnummer
 from stdnum.us import itin
 
-_NINO = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]")
-
-
-def _is_nino(text: str) -> bool:
-    return bool(_NINO.match(text)) or text.startswith("QQ")
-
 
 @dataclass(frozen=True)
 class _Form:
     pattern: re.Pattern[str]
     words: tuple[str, ...]
     valid: Callable[[str], bool]
+
+
+def _named(_number: str) -> bool:
+    """The word that names the number is proof enough."""
+    return True
 
 
 def _form(pattern: str, words: str, valid: Callable[[str], bool]) -> _Form:
@@ -46,7 +46,7 @@ def _form(pattern: str, words: str, valid: Callable[[str], bool]) -> _Form:
 _FISCAL = re.compile(r"(?<![\w-])[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z](?!\w)")
 _CPF = re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-])")
 _FORMS = (
-    _form(r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]", "NINO|ni number|ni no|national insurance|nat ins", _is_nino),
+    _form(r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-Z]", "NINO|ni number|ni no|national insurance|nat ins", _named),
     _form(r"\d{3} ?\d{3} ?\d{4}", "NHS", nhs.is_valid),
     _form(r"\d{8}-?[A-Z]", "DNI|NIF|identidad|national id|identity|id number|spanish id", dni.is_valid),
     _form(r"[XYZ]-?\d{7}-?[A-Z]", "NIE|NIF|identidad|extranjero|national id|identity|id number", nie.is_valid),
@@ -59,15 +59,17 @@ _FORMS = (
     _form(r"\d{4}\.?\d\d\.?\d{3}", "BSN|burgerservice|sofi|national id|citizen service", bsn.is_valid),
     _form(r"\d{11}", "PESEL|national id", pesel.is_valid),
     _form(r"\d{11}", "CPF", cpf.is_valid),
-    _form(r"\d{4}[ -]?\d{4}[ -]?\d{4}", "aadhaar|aadhar|UIDAI|UID", aadhaar.is_valid),
+    _form(r"\d{4}[ -]?\d{4}[ -]?\d{4}", "UIDAI|UID|national id|identity number", aadhaar.is_valid),
+    _form(r"\d{4}[ -]?\d{4}[ -]?\d{4}", "aadhaar|aadhar", _named),
     _form(r"\d{3}[ -]?\d{3}[ -]?\d{3}", "SIN|social insurance|numéro d'assurance", sin.is_valid),
     _form(
         r"(?:\d\d)?\d{6}[-+]?\d{4}", "personnummer|personal identity|personal number|national id", personnummer.is_valid
     ),
-    _form(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]", "HETU|henkilötunnus|personal identity|national id", hetu.is_valid),
+    _form(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]", "personal identity|national id", hetu.is_valid),
+    _form(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]", "HETU|henkilötunnus", _named),
     _form(r"9\d\d-\d\d-\d{4}", "ITIN|taxpayer", itin.is_valid),
 )
-_REACH = 64
+_REACH, _AROUND = 64, 12
 _ANY_WORD = re.compile(
     "|".join(
         rf"\b{re.escape(word)}\b" if word.isupper() else rf"\b(?i:{re.escape(word)})"
@@ -90,7 +92,7 @@ def find_national_ids(text: str, clusters: Iterable[tuple[int, int]]) -> Iterato
         for form in _FORMS:
             if words.isdisjoint(form.words):
                 continue
-            for match in form.pattern.finditer(text, max(0, start - 4), min(len(text), end + 4)):
+            for match in form.pattern.finditer(text, max(0, start - _AROUND), min(len(text), end + _AROUND)):
                 if form.valid(match.group()):
                     yield match.span()
 
