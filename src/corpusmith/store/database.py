@@ -1,4 +1,4 @@
-"""The ledger database of a workspace: runs, steps, approvals, spending and published names, in SQLite by SQLAlchemy.
+"""The ledger database of a workspace: runs, steps, approvals, spending, published names, models; SQLite by SQLAlchemy.
 
 Rows live in Parquet; this holds what relates them. SQLite runs in WAL mode with a busy timeout, so that several runs,
 `show` and `approve` work side by side; any SQLAlchemy URL (Postgres for a team) serves as well.
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Engine, Float, Integer, String, UniqueConstraint, create_engine, event
+from sqlalchemy import DDL, JSON, Boolean, Engine, Float, Integer, String, UniqueConstraint, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import NullPool
@@ -101,6 +101,84 @@ class PublishedRow(Base):
     artifact: Mapped[str] = mapped_column(String)
     run_id: Mapped[str | None] = mapped_column(String)
     created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+class ModelVersionRow(Base):
+    """One registered model; never changed afterwards."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (UniqueConstraint("name", "version"), UniqueConstraint("name", "digest"))
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String, index=True)
+    version: Mapped[int] = mapped_column(Integer)
+    artifact: Mapped[str] = mapped_column(String, index=True)
+    digest: Mapped[str] = mapped_column(String, index=True)
+    kind: Mapped[str] = mapped_column(String)
+    base: Mapped[str | None] = mapped_column(String)
+    base_digest: Mapped[str | None] = mapped_column(String)
+    data: Mapped[str | None] = mapped_column(String)
+    run_id: Mapped[str | None] = mapped_column(String)
+    by: Mapped[str] = mapped_column(String)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+class ModelHeadRow(Base):
+    """Where the aliases of a model's name point: versions, or nothing. The only row of the registry that moves."""
+
+    __tablename__ = "model_heads"
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    champion: Mapped[int | None] = mapped_column(Integer)
+    candidate: Mapped[int | None] = mapped_column(Integer)
+    previous: Mapped[int | None] = mapped_column(Integer)
+
+
+class ModelEvaluationRow(Base):
+    """One evaluation of a model held against the gates of a promotion; never changed afterwards."""
+
+    __tablename__ = "model_evaluations"
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String)
+    version: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String, index=True)
+    evaluation: Mapped[str] = mapped_column(String)
+    data: Mapped[str] = mapped_column(String)
+    data_digest: Mapped[str] = mapped_column(String)
+    champion: Mapped[int | None] = mapped_column(Integer)
+    scorecard: Mapped[dict[str, Any]] = mapped_column(JSON)
+    report: Mapped[dict[str, Any]] = mapped_column(JSON)
+    passed: Mapped[bool] = mapped_column(Boolean)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+class ModelEventRow(Base):
+    """One move of an alias: who, why, from where to where, by which gates; only ever appended."""
+
+    __tablename__ = "model_events"
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String, index=True)
+    action: Mapped[str] = mapped_column(String)  # register | promote | rollback
+    alias: Mapped[str] = mapped_column(String)
+    from_version: Mapped[int | None] = mapped_column(Integer)
+    to_version: Mapped[int | None] = mapped_column(Integer)
+    evaluation: Mapped[str | None] = mapped_column(String)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    by: Mapped[str] = mapped_column(String)
+    why: Mapped[str] = mapped_column(String)
+    run_id: Mapped[str | None] = mapped_column(String)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+def _never_changed(row: type[Base]) -> None:
+    """Let SQLite itself refuse to change or delete lines of a table."""
+    name = row.__tablename__
+    for verb in ("UPDATE", "DELETE"):
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+        trigger = DDL(f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} {refuse}")  # type: ignore[no-untyped-call]
+        event.listen(row.__table__, "after_create", trigger.execute_if(dialect="sqlite"))
+
+
+for _row in (ModelVersionRow, ModelEvaluationRow, ModelEventRow):
+    _never_changed(_row)
 
 
 class Database:
