@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from corpusmith.core.fingerprints import canonical
+from corpusmith.ops.markdown import bullets, cell, line, table
 
 _SIZES = [
     (1_000, "n<1K"),
@@ -93,8 +93,8 @@ def render_card(card: Card) -> str:
     """The card as Markdown with its YAML front matter."""
     blocks = [
         "---\n" + yaml.safe_dump(front_matter(card), sort_keys=False, allow_unicode=True) + "---",
-        f"# {_line(card.name)}",
-        _table(("split", "rows"), [(name, f"{rows:,}") for name, rows in card.splits.items()]),
+        f"# {line(card.name)}",
+        table(("split", "rows"), [(name, f"{rows:,}") for name, rows in card.splits.items()]),
         f"Columns: {_COLUMNS.get(card.template, '`text`')}; `row_id` (where the row comes from; stays through every "
         "step), `source` (its file), `meta` (its other fields, JSON).",
         "## How it was made",
@@ -106,11 +106,10 @@ def render_card(card: Card) -> str:
     ]
     if card.gates:
         rows = [
-            tuple(_cell(gate.get(name)) for name in ("metric", "op", "target", "value", "passed"))
-            for gate in card.gates
+            tuple(cell(gate.get(name)) for name in ("metric", "op", "target", "value", "passed")) for gate in card.gates
         ]
-        blocks += ["## Quality gates", _table(("metric", "op", "target", "value", "passed"), rows)]
-    blocks += ["## Limits", _bullets([*_standing_limits(card), *(_line(text) for text in card.limits)])]
+        blocks += ["## Quality gates", table(("metric", "op", "target", "value", "passed"), rows)]
+    blocks += ["## Limits", bullets([*_standing_limits(card), *(line(text) for text in card.limits)])]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -120,15 +119,15 @@ def _steps(card: Card) -> list[str]:
     lines = []
     for step in card.steps:
         known = {name: value for name, value in step.items() if name != "tool" and value not in (None, {}, [], "")}
-        shown = ", ".join(f"{name} {_cell(value)}" for name, value in known.items())
-        lines.append(f"**{_line(str(step.get('tool', 'step')))}**{': ' if shown else ''}{shown}")
+        shown = ", ".join(f"{name} {cell(value)}" for name, value in known.items())
+        lines.append(f"**{line(str(step.get('tool', 'step')))}**{': ' if shown else ''}{shown}")
     return ["\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))]
 
 
 def _dropped(card: Card) -> str:
     if not card.dropped:
         return "Nothing."
-    return _table(("rule", "rows"), [(_cell(rule), f"{rows:,}") for rule, rows in sorted(card.dropped.items())])
+    return table(("rule", "rows"), [(cell(rule), f"{rows:,}") for rule, rows in sorted(card.dropped.items())])
 
 
 def _standing_limits(card: Card) -> list[str]:
@@ -138,22 +137,3 @@ def _standing_limits(card: Card) -> list[str]:
     if any(rows == 0 for rows in card.splits.values()):
         limits.append("A split that was asked for is empty: there were too few groups of rows to fill it.")
     return limits
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    """A plain value as inline code that cannot break out of its line or table cell."""
-    text = value if isinstance(value, str) else canonical(value)
-    return "`" + _line(text).replace("`", "'").replace("|", "¦") + "`"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.replace("<", "&lt;").split())
