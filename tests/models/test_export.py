@@ -11,7 +11,9 @@ import pytest
 from corpusmith.core.errors import CorpusmithError, ParameterError, PreconditionError
 from corpusmith.core.model_manifest import ModelManifest
 from corpusmith.models import export as exporting
-from corpusmith.models.export import Weights, export_model
+from corpusmith.models.digests import model_digests
+from corpusmith.models.export import Exported, export_model
+from corpusmith.models.loading import ModelPlace
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
@@ -20,8 +22,18 @@ transformers = pytest.importorskip("transformers")
 IDS = [[5, 17, 200, 31, 90, 3, 44]]
 
 
-def manifest(kind: Any = "adapter", **more: Any) -> ModelManifest:
-    return ModelManifest(kind=kind, name="news", digest="d", **more)
+def manifest(folder: Path, kind: Any) -> ModelManifest:
+    return ModelManifest(kind=kind, name="news", digest=model_digests(folder).digest)
+
+
+def export(base: Path | str, adapter: Path | None, target: Path, wanted: Any = "merged") -> Exported:
+    """Export an adapter of a base, or the base itself."""
+    if adapter is None:
+        return export_model(ModelPlace(str(base), None, None, manifest(Path(base), "full")), target, wanted, "# card")
+    below = manifest(base, "full") if isinstance(base, Path) else ModelManifest(kind="reference", name="b", digest="x")
+    revision = None if isinstance(base, Path) else "abc"
+    place = ModelPlace(str(base), revision, str(adapter), manifest(adapter, "adapter"), below)
+    return export_model(place, target, wanted, "# card")
 
 
 def make_adapter(tiny: Path, folder: Path, config: Any) -> Path:
@@ -50,7 +62,7 @@ def logits(model: Any) -> Any:
 def test_merged_logits_are_those_of_base_and_adapter(tiny_folder: Path, tmp_path: Path, dora: bool) -> None:
     adapter = make_adapter(tiny_folder, tmp_path / "adapter", lora(use_dora=dora))
     out = tmp_path / "out"
-    done = export_model(manifest(), Weights(str(adapter)), Weights(str(tiny_folder)), out, "merged", "# card")
+    done = export(tiny_folder, adapter, out)
     plain = transformers.AutoModelForCausalLM.from_pretrained(tiny_folder)
     before = logits(plain)
     together = logits(peft.PeftModel.from_pretrained(plain, adapter))
@@ -68,11 +80,11 @@ def test_merged_logits_are_those_of_base_and_adapter(tiny_folder: Path, tmp_path
 
 
 def test_an_adapter_alone_names_a_base_that_others_can_get(tiny_folder: Path, tmp_path: Path) -> None:
-    adapter = Weights(str(make_adapter(tiny_folder, tmp_path / "adapter", lora())))
-    export_model(manifest(), adapter, Weights("org/base", "abc"), tmp_path / "hub", "adapter", "# card")
+    adapter = make_adapter(tiny_folder, tmp_path / "adapter", lora())
+    export("org/base", adapter, tmp_path / "hub", "adapter")
     said = json.loads((tmp_path / "hub" / "adapter_config.json").read_text())
     assert (said["base_model_name_or_path"], said["revision"]) == ("org/base", "abc")
-    export_model(manifest(), adapter, Weights(str(tiny_folder)), tmp_path / "local", "adapter", "# card")
+    export(tiny_folder, adapter, tmp_path / "local", "adapter")
     assert json.loads((tmp_path / "local" / "adapter_config.json").read_text())["base_model_name_or_path"] is None
     base = transformers.AutoModelForCausalLM.from_pretrained(tiny_folder)
     assert logits(peft.PeftModel.from_pretrained(base, tmp_path / "local")).isfinite().all()
@@ -80,31 +92,34 @@ def test_an_adapter_alone_names_a_base_that_others_can_get(tiny_folder: Path, tm
 
 def test_a_learned_prompt_cannot_be_merged_and_says_so(tiny_folder: Path, tmp_path: Path) -> None:
     config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
-    adapter = Weights(str(make_adapter(tiny_folder, tmp_path / "adapter", config)))
+    adapter = make_adapter(tiny_folder, tmp_path / "adapter", config)
     with pytest.raises(PreconditionError, match="prompt tuning adapter, which cannot be merged") as said:
-        export_model(manifest(), adapter, Weights(str(tiny_folder)), tmp_path / "out", "merged", "# card")
+        export(tiny_folder, adapter, tmp_path / "out")
     assert "--as adapter" in said.value.hint
     assert not (tmp_path / "out").exists()
-    assert export_model(manifest(), adapter, None, tmp_path / "out", "adapter", "# card").form == "adapter"
+    assert export(tiny_folder, adapter, tmp_path / "out", "adapter").form == "adapter"
 
 
 def test_whole_weights_are_copied_and_have_no_adapter(tiny_folder: Path, tmp_path: Path) -> None:
-    own = Weights(str(tiny_folder))
-    done = export_model(manifest("full"), own, None, tmp_path / "out", "merged", "# card")
+    done = export(tiny_folder, None, tmp_path / "out")
     assert done.form == "full"
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == (tiny_folder / "model.safetensors").read_bytes()
     with pytest.raises(ParameterError, match="no adapter"):
-        export_model(manifest("full"), own, None, tmp_path / "two", "adapter", "# card")
+        export(tiny_folder, None, tmp_path / "two", "adapter")
     with pytest.raises(ParameterError, match="exists already"):
-        export_model(manifest("full"), own, None, tmp_path / "out", "merged", "# card")
+        export(tiny_folder, None, tmp_path / "out")
 
 
-def test_a_hosted_model_and_an_adapter_without_its_base_have_no_whole_weights(tmp_path: Path) -> None:
-    with pytest.raises(PreconditionError, match="provider"):
-        export_model(manifest("hosted", location="ft:1"), Weights("ft:1"), None, tmp_path / "out", "merged", "")
-    with pytest.raises(PreconditionError, match="base is not at hand"):
-        export_model(manifest(), Weights(str(tmp_path)), None, tmp_path / "out", "merged", "")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("wanted", ["merged", "adapter"])
+def test_files_that_are_not_those_on_record_are_not_exported(tiny_folder: Path, tmp_path: Path, wanted: str) -> None:
+    adapter = make_adapter(tiny_folder, tmp_path / "adapter", lora())
+    base = manifest(tiny_folder, "full")
+    place = ModelPlace(str(tiny_folder), None, str(adapter), manifest(adapter, "adapter"), base)
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(PreconditionError, match="not those on record"):
+        export_model(place, tmp_path / "out", wanted, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
 def test_an_adapter_of_another_base_leaves_nothing(tiny_folder: Path, tmp_path: Path) -> None:
@@ -114,9 +129,7 @@ def test_an_adapter_of_another_base_leaves_nothing(tiny_folder: Path, tmp_path: 
     )
     transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "other")
     with pytest.raises(PreconditionError, match="does not fit"):
-        export_model(
-            manifest(), Weights(str(adapter)), Weights(str(tmp_path / "other")), tmp_path / "out", "merged", ""
-        )
+        export(tmp_path / "other", adapter, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "other"]
 
 
@@ -126,5 +139,5 @@ def test_a_merge_that_changes_the_answers_is_not_written(
     adapter = make_adapter(tiny_folder, tmp_path / "adapter", lora())
     monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
     with pytest.raises(CorpusmithError, match="changed what the model answers"):
-        export_model(manifest(), Weights(str(adapter)), Weights(str(tiny_folder)), tmp_path / "out", "merged", "")
+        export(tiny_folder, adapter, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter"]

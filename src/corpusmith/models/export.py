@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from corpusmith.core.errors import CorpusmithError, ParameterError, PreconditionError
 from corpusmith.core.model_manifest import ModelManifest
+from corpusmith.models.digests import same_model
+from corpusmith.models.loading import ModelPlace, checked_folders
 from corpusmith.models.training.checkpoints import full_disk_is_told
 from corpusmith.models.training.extra import need_training_libraries
 
@@ -26,14 +28,6 @@ TOLERANCE = 1e-3
 """Largest difference of a merged logit, relative to the largest logit of the probe, in float32."""
 
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "adapter_*", "*.bin", "*.pt", "training_args*")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Where weights lie: a folder, or a hub id at a revision."""
-
-    path: str
-    revision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +45,7 @@ def form_of(manifest: ModelManifest, wanted: Form) -> Literal["merged", "adapter
 
     Raises:
         ParameterError: An adapter is asked of a model that is none.
-        PreconditionError: The model lies at a provider.
     """
-    if manifest.kind == "hosted":
-        raise PreconditionError(
-            f"{manifest.name} lies at its provider ({manifest.location}); it has no files to export",
-            hint="Use it there, by that name.",
-        )
     if manifest.kind == "adapter":
         return wanted
     if wanted == "adapter":
@@ -77,38 +65,28 @@ def check_target(target: Path) -> None:
         raise ParameterError(f"the folder {target.parent} does not exist", hint="Make it first.")
 
 
-def export_model(
-    manifest: ModelManifest, own: Weights, base: Weights | None, target: Path, wanted: Form, card: str
-) -> Exported:
-    """Write a model to a folder that does not exist.
+def export_model(place: ModelPlace, target: Path, wanted: Form, card: str) -> Exported:
+    """Write a model to a folder that does not exist; the files are compared with their digests first.
 
     Args:
-        manifest: What the model says of itself.
-        own: Its weights (of an adapter: the adapter).
-        base: The weights that an adapter belongs to.
+        place: From `loading.place_of`.
         target: The folder.
         wanted: `merged` = whole weights, `adapter` = the adapter alone.
         card: README.md.
 
     Raises:
         ParameterError: The target exists, or the model has no such form.
-        PreconditionError: It cannot be merged, or has no files.
+        PreconditionError: It cannot be merged, or its files are not those on record.
+        SourceError: A file is damaged, or the hub cannot be reached.
         WorkspaceError: The disk is full.
     """
     check_target(target)
-    form = form_of(manifest, wanted)
+    form = form_of(place.manifest, wanted)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         with full_disk_is_told(target.parent):
-            if form == "merged":
-                _write_merged(manifest, own, base, draft)
-            elif Path(own.path).is_dir():
-                shutil.copytree(own.path, draft)
-            else:
-                _write_loaded(own, draft)
-            if form == "adapter":
-                _name_base(draft / ADAPTER_CONFIG, base)
+            _WRITERS[form](place, draft)
             (draft / CARD).write_text(card, encoding="utf-8")
             draft.replace(target)
     finally:
@@ -117,33 +95,60 @@ def export_model(
     return Exported(target, form, len(sizes), sum(sizes))
 
 
-def _write_merged(manifest: ModelManifest, own: Weights, base: Weights | None, draft: Path) -> None:
-    if base is None:
-        raise PreconditionError(
-            f"{manifest.name} is an adapter and its base is not at hand", hint="Give the base, or use --as adapter."
-        )
-    adapter = Path(own.path)
+def _write_full(place: ModelPlace, draft: Path) -> None:
+    shutil.copytree(checked_folders(place)[0], draft)
+
+
+def _write_adapter(place: ModelPlace, draft: Path) -> None:
+    """The adapter; its configuration names the base where it is one that others can get: a hub id."""
+    adapter = _adapter(place)
+    if not same_model(adapter, place.manifest.digest):
+        raise PreconditionError(f"the files of {place.manifest.name} are not those on record", hint="Make it anew.")
+    shutil.copytree(adapter, draft)
+    public = not Path(place.model).is_absolute()
+    said = json.loads((draft / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    said["base_model_name_or_path"] = place.model if public else None
+    said["revision"] = place.revision if public else None
+    (draft / ADAPTER_CONFIG).write_text(json.dumps(said, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def _write_merged(place: ModelPlace, draft: Path) -> None:
+    adapter = _adapter(place)
     kind = str(json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("peft_type"))
     if kind != "LORA":  # LoRA and DoRA; a learned prompt has no weights to add to those of the base
         raise PreconditionError(
-            f"{manifest.name} is a {kind.replace('_', ' ').lower()} adapter, which cannot be merged into weights",
+            f"{place.manifest.name} is a {kind.replace('_', ' ').lower()} adapter, which cannot be merged into weights",
             hint="Export it with --as adapter; it works together with its base.",
         )
-    merge(base, adapter).save_pretrained(draft)
+    merge(checked_folders(place)[0], adapter).save_pretrained(draft)
     shutil.copytree(adapter, draft, ignore=shutil.ignore_patterns(*_WEIGHTS, CARD), dirs_exist_ok=True)
 
 
-def merge(base: Weights, adapter: Path) -> Any:
+_WRITERS = {"full": _write_full, "adapter": _write_adapter, "merged": _write_merged}
+
+
+def _adapter(place: ModelPlace) -> Path:
+    if place.adapter is None:
+        raise PreconditionError(f"{place.manifest.name} is no adapter", hint="Export it with --as merged.")
+    return Path(place.adapter)
+
+
+def merge(base: Path, adapter: Path) -> Any:
     """The base with the adapter added to its weights; computed in float32, handed back in the base's own type.
 
     Raises:
         PreconditionError: A library is missing, or the adapter does not fit the base.
         CorpusmithError: The merged model does not answer as base and adapter do.
     """
-    model = _load(base)
+    need_training_libraries()
     import peft
     import torch
+    import transformers
 
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call,unused-ignore]
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+        base, use_safetensors=True, trust_remote_code=False, local_files_only=True
+    )
     own_type = getattr(model.config, "dtype", None) or torch.float32
     try:
         adapted = peft.PeftModel.from_pretrained(model.float(), str(adapter))
@@ -160,38 +165,3 @@ def merge(base: Weights, adapter: Path) -> Any:
     if not off <= TOLERANCE * max(scale, 1.0):
         raise CorpusmithError(f"merging changed what the model answers: a logit by {off:.3g} of {scale:.3g}")
     return merged.to(own_type)
-
-
-def _load(weights: Weights) -> Any:
-    need_training_libraries()
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call,unused-ignore]
-    try:
-        return transformers.AutoModelForCausalLM.from_pretrained(
-            weights.path, revision=weights.revision, use_safetensors=True, trust_remote_code=False
-        )
-    except OSError as error:
-        first = str(error).strip().splitlines()[0]
-        raise PreconditionError(
-            f"the model {weights.path} cannot be loaded: {first}", hint="Check that it is still there."
-        ) from error
-
-
-def _write_loaded(own: Weights, draft: Path) -> None:
-    model = _load(own)
-    import transformers
-
-    model.save_pretrained(draft)
-    transformers.AutoTokenizer.from_pretrained(
-        own.path, revision=own.revision, trust_remote_code=False
-    ).save_pretrained(draft)
-
-
-def _name_base(config: Path, base: Weights | None) -> None:
-    """Name the base in an adapter's configuration where it is one that others can get: a hub id."""
-    said = json.loads(config.read_text(encoding="utf-8"))
-    public = base is not None and not Path(base.path).is_absolute()
-    said["base_model_name_or_path"] = base.path if base is not None and public else None
-    said["revision"] = base.revision if base is not None and public else None
-    config.write_text(json.dumps(said, indent=2, sort_keys=True), encoding="utf-8")
