@@ -106,7 +106,7 @@ def counted(batch: Batch) -> tuple[Tensor, Tensor]:
         return batch["completion_mask"].sum(), batch["attention_mask"].sum()
     if "shift_labels" in batch:
         return (batch["shift_labels"] != IGNORE).sum(), batch["real"].sum()
-    return (batch["labels"][:, 1:] != IGNORE).sum(), batch["attention_mask"].sum()
+    return (batch["labels"] != IGNORE).sum(), batch["attention_mask"].sum()  # the virtual tokens predict the first
 
 
 def divisible(batch: Batch) -> int:

@@ -141,7 +141,7 @@ def _disk_error(error: OSError | RuntimeError, folder: Path) -> str | None:
         return "the disk is full"
     if number in (errno.EROFS, errno.EACCES):
         return "the folder cannot be written"
-    torn = "PytorchStreamWriter" in str(error) or "file write failed" in str(error)
+    torn = any(sign in str(error) for sign in ("PytorchStreamWriter", "inline_container", "iostream error"))
     if torn and shutil.disk_usage(folder).free < 64 << 20:
         return "the disk is full"
     return None

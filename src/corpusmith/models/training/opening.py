@@ -51,7 +51,7 @@ def open_for_training(spec: TrainSpec) -> tuple[Any, Any]:
     """
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call,unused-ignore]
     dtype = dtype_for(spec)
     more: dict[str, Any] = {}
     if spec.adapter.kind == "qlora":
