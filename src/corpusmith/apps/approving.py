@@ -81,6 +81,11 @@ def ask_on_terminal(approvals: Approvals, work: Callable[[], T], again: Callable
             todo = next_try
 
 
+def actor() -> str:
+    """Who sits here, for the record."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def record_answer(approvals: Approvals, run_id: str, granted: bool, action: str | None) -> Approval:
     """Write down a person's answer, with who gave it and where."""
     return approvals.decide(run_id, granted, getpass.getuser(), socket.gethostname(), action)

@@ -16,7 +16,7 @@ from corpusmith.agent.options import RunOptions
 from corpusmith.agent.planner import Planner
 from corpusmith.agent.rules_planner import RulesPlanner
 from corpusmith.agent.session import Session
-from corpusmith.apps.approving import OUTSIDE_RUNS, Decide, approver
+from corpusmith.apps.approving import OUTSIDE_RUNS, Decide, actor, approver
 from corpusmith.apps.narration import Narrator, ToldLog
 from corpusmith.apps.preflight import model_name, refuse_early
 from corpusmith.apps.progress import Progress
@@ -34,8 +34,10 @@ from corpusmith.core.ids import new_run_id
 from corpusmith.core.settings import Settings
 from corpusmith.engine.local import LocalEngine
 from corpusmith.engine.runner import Runner
+from corpusmith.models.digests import model_digests
 from corpusmith.store.budgets import BudgetAccount
 from corpusmith.store.eventlog import EventLog
+from corpusmith.store.registry import ModelRegistry
 from corpusmith.store.runs import Lease
 from corpusmith.store.workspace import Workspace
 from corpusmith.tools.registry import TOOLS
@@ -70,8 +72,17 @@ class App:
             OUTSIDE_RUNS,
             approve=approve or approver("ask", None),
             cancel=stop,
+            services=self.services(actor()),
             emit=self.progress.doing,
         )
+
+    def registry(self, by: str, run_id: str | None = None) -> ModelRegistry:
+        """The registry of models, for one who acts."""
+        return ModelRegistry(self.workspace.database, self.workspace.artifacts, _digest_of, by, run_id)
+
+    def services(self, by: str, run_id: str | None = None) -> dict[str, Any]:
+        """What tools may ask their context for."""
+        return {"registry": self.registry(by, run_id)}
 
     def start(self, text: str, options: RunOptions) -> dict[str, Any]:
         """Run a request from its start to its end.
@@ -140,6 +151,7 @@ class App:
             budget,
             approver(options.approve, options.policy),
             stop,
+            services=self.services(f"run {run_id}", run_id),
             emit=lambda _text: None,
         )
         return Session(
@@ -187,6 +199,10 @@ def _execute(session: Session, folder: Path) -> dict[str, Any]:
             f"the checkpoints in {folder} cannot be written: {error}",
             hint="Free some space, then `corpusmith resume` goes on from the last finished step.",
         ) from error
+
+
+def _digest_of(folder: Path) -> str:
+    return model_digests(folder).digest
 
 
 def _status_after(error: CorpusmithError) -> str:
