@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from corpusmith.core.errors import UsageError
 from corpusmith.evals.planting import ProfileName, plant
+from corpusmith.evals.planting.planter import Base
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,10 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="demo", choices=list(ProfileName))
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rows", type=int, default=3100)
-    parser.add_argument("--base", default="stdlib", help="'stdlib', or a folder of HTML and text files")
+    parser.add_argument("--base", default="stdlib", help="'stdlib', 'stdlib-run', or a folder of HTML and text files")
     parser.add_argument("--texts", type=Path, help="folder of <language>.txt files")
     given = parser.parse_args(arguments)
-    base: Literal["stdlib"] | Path = "stdlib" if given.base == "stdlib" else Path(given.base)
+    base: Base | Path = given.base if given.base in get_args(Base) else Path(given.base)
     try:
         truth = plant(given.out, base=base, profile=given.profile, seed=given.seed, rows=given.rows, texts=given.texts)
     except UsageError as error:

@@ -1,91 +1,40 @@
 """Where undamaged text comes from: the documentation of Python's own modules, any folder of documents, and small texts
 in other languages.
 
-Python's modules are read as source with `ast`, never imported, so the rows are the same for one version of Python and
-nothing runs. A different version of Python gives different rows.
+Python's modules are read by `sources.bundled`: the rows are the same for one version of Python, and differ for another.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser
 
 from corpusmith.core.errors import SourceError
 from corpusmith.evals.planting.prose import BaseRow, pack, without_near_duplicates
+from corpusmith.sources.bundled import Half, bundled_documents, paragraphs_of
 
-_SKIPPED = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "__phello__"})
 _BLANK = re.compile(r"\n[ \t]*\n")
-_BULLET = re.compile(r"\n[ \t]*(?:[-*+o]|\d+[.)])[ \t]+")
-_MARKUP = re.compile(r":(?:\w+:)?\w+:`|[`*]|(?<=\w)\(\)")
-_QUOTED_NAME = re.compile(r"""(?<!\w)(["'])([\w.-]+)\1(?!\w)""")
 _TEXTS = ("texts", "../../../../examples/texts")
 
 
-def stdlib_rows(library: Path | None = None) -> list[BaseRow]:
+def stdlib_rows(library: Path | None = None, half: Half | None = None) -> list[BaseRow]:
     """Clean English rows out of the docstrings, the block comments and the help topics of Python's modules.
 
     Args:
         library: Folder of the standard library; by default the one of the Python that runs.
+        half: Only documents of this half (`sources.bundled`); None = all.
 
     Raises:
         SourceError: The folder holds no Python source.
     """
-    folder = library or Path(sysconfig.get_path("stdlib"))
     rows: list[BaseRow] = []
-    for path in sorted(folder.rglob("*.py")):
-        inside = path.relative_to(folder)
-        if _SKIPPED.isdisjoint(inside.parts):
-            for title, paragraphs in _module_texts(path, ".".join(inside.with_suffix("").parts)):
-                rows.extend(pack(title, paragraphs, len(rows)))
+    for document in bundled_documents(library, half):
+        rows.extend(pack(document.title, document.paragraphs, len(rows)))
     if not rows:
-        raise SourceError(f"no documentation of Python modules under {folder}", hint="Give a folder with --base.")
+        raise SourceError("no English prose in Python's own modules", hint="Give a folder with --base.")
     return without_near_duplicates(rows)
-
-
-def _module_texts(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
-    try:
-        source = path.read_text("utf-8")
-        tree = ast.parse(source)
-    except (UnicodeDecodeError, SyntaxError):  # a few modules hold broken text on purpose
-        return
-    if name == "pydoc_data.topics":
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Dict):
-                for key, value in ast.literal_eval(node).items():
-                    yield f"Python topic {key}", _paragraphs(value)
-        return
-    paragraphs: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            paragraphs += _paragraphs(ast.get_docstring(node) or "")
-    yield name, paragraphs + _comment_paragraphs(source)
-
-
-def _paragraphs(text: str) -> list[str]:
-    pieces = [piece for block in _BLANK.split(text) for piece in _BULLET.split("\n" + block)]
-    return [_without_markup(piece) for piece in pieces]
-
-
-def _without_markup(text: str) -> str:
-    """Plain words for what the documentation marks as code: no roles, no back quotes, no `()` or quotes on a name."""
-    return _QUOTED_NAME.sub(r"\2", _MARKUP.sub("", text)).strip()
-
-
-def _comment_paragraphs(source: str) -> list[str]:
-    paragraphs: list[list[str]] = [[]]
-    for line in source.splitlines():
-        bare = line.strip()
-        words = bare.lstrip("#").strip() if bare.startswith("#") and not bare.startswith("#!") else ""
-        if words:
-            paragraphs[-1].append(words)
-        elif paragraphs[-1]:
-            paragraphs.append([])
-    return [_without_markup(" ".join(lines)) for lines in paragraphs]
 
 
 def folder_rows(folder: Path) -> list[BaseRow]:
@@ -101,7 +50,7 @@ def folder_rows(folder: Path) -> list[BaseRow]:
         if path.suffix not in {".html", ".htm", ".md", ".txt"} or not path.is_file():
             continue
         text = path.read_bytes().decode("utf-8", "replace")
-        title, paragraphs = _page_texts(text) if path.suffix in {".html", ".htm"} else (path.stem, _paragraphs(text))
+        title, paragraphs = _page_texts(text) if path.suffix in {".html", ".htm"} else (path.stem, paragraphs_of(text))
         rows.extend(pack(title or path.stem, paragraphs, len(rows)))
     if not rows:
         raise SourceError(f"no English prose under {folder}", hint="Give a folder of HTML or text files with --base.")

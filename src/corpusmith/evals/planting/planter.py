@@ -16,11 +16,13 @@ from corpusmith.evals.planting.profiles import PROFILES, ProfileName
 from corpusmith.evals.planting.truth import PlantedTruth
 from corpusmith.evals.planting.writer import place, write_corpus, write_items
 
+Base = Literal["stdlib", "stdlib-run"]
+
 
 def plant(
     out_dir: Path,
     *,
-    base: Literal["stdlib"] | Path = "stdlib",
+    base: Base | Path = "stdlib",
     profile: str = "demo",
     seed: int = 7,
     rows: int = 3100,
@@ -32,7 +34,8 @@ def plant(
 
     Args:
         out_dir: Folder to write into; what an earlier planting left there is replaced.
-        base: `stdlib` for the documentation of Python's modules, or a folder of HTML and text files.
+        base: `stdlib` for the documentation of Python's modules, `stdlib-run` for the half of it that `tiny` is not
+            pre-trained on, or a folder of HTML and text files.
         profile: `demo`, `crawl`, `multilingual` or `instructions`.
         seed: Seed of every choice.
         rows: Rows to write, at least 100; a few less come out where too few rows suit an edit.
@@ -49,7 +52,7 @@ def plant(
     plan = PROFILES[ProfileName(profile)]
     _make_room(out_dir)
     rng = random.Random(f"{profile}:{seed}")
-    clean = stdlib_rows() if base == "stdlib" else folder_rows(Path(base))
+    clean = folder_rows(base) if isinstance(base, Path) else stdlib_rows(half="run" if base == "stdlib-run" else None)
     languages = language_texts(texts) if "other_language" in plan.shares else {}
     items = make_items(plan.items, rng)
     kind = InstructionAssembly if profile == ProfileName.INSTRUCTIONS else Assembly
