@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from corpusmith.core.errors import PreconditionError
+from corpusmith.models.training.preference import PreferenceTrainer
 from corpusmith.models.training.run import train
 from corpusmith.models.training.trainer import RowTrainer
 
@@ -21,8 +22,10 @@ Spec = Callable[..., Any]
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`small_memory(rows=2, from_pass=3)`: more rows than that do not fit, from that pass on."""
 
-    def limit(rows: int, from_pass: int = 0, error: type[BaseException] = torch.OutOfMemoryError) -> None:
-        original = RowTrainer.compute_loss
+    def limit(
+        rows: int, from_pass: int = 0, error: type[BaseException] = torch.OutOfMemoryError, trainer: Any = RowTrainer
+    ) -> None:
+        original = trainer.compute_loss
         passes = 0
 
         def compute_loss(self: Any, model: Any, inputs: Any, **kwargs: Any) -> Any:
@@ -34,7 +37,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise error("no memory left")
             return loss
 
-        monkeypatch.setattr(RowTrainer, "compute_loss", compute_loss)
+        monkeypatch.setattr(trainer, "compute_loss", compute_loss)
 
     return limit
 
@@ -54,6 +57,18 @@ def test_the_same_steps_with_fewer_rows(
     mine, theirs = (load_file(Path(o.final) / "adapter_model.safetensors") for o in (outcome, undisturbed))
     for name, value in theirs.items():
         torch.testing.assert_close(mine[name], value, rtol=1e-3, atol=2e-5)
+    assert outcome.loss == pytest.approx(undisturbed.loss, rel=1e-4)
+
+
+def test_pairs_are_divided_and_weighted(spec: Spec, prepared: Any, tmp_path: Path, small_memory: Any) -> None:
+    content = [
+        {"prompt_ids": [5 + i] * (1 + i % 4), "chosen_ids": [20, 21, 1], "rejected_ids": [40 + i, 1]} for i in range(14)
+    ]
+    said: dict[str, Any] = {"method": "dpo", "data": prepared(content, "pairs.parquet"), "rows_per_step": 7}
+    undisturbed = train(spec("lora", output=str(tmp_path / "undisturbed"), **said))
+    small_memory(8, from_pass=3, trainer=PreferenceTrainer)  # 7 pairs are 14 sequences; 4 and 3 pairs fit
+    outcome = train(spec("lora", **said))
+    assert (outcome.halvings, outcome.rows_per_step) == (1, 4)
     assert outcome.loss == pytest.approx(undisturbed.loss, rel=1e-4)
 
 

@@ -55,7 +55,7 @@ def arguments_for(spec: TrainSpec, plan: Plan) -> dict[str, Any]:
         said["fsdp_config"] = {
             "version": 2,
             "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "state_dict_type": "FULL_STATE_DICT",
+            "state_dict_type": "SHARDED_STATE_DICT",
             "reshard_after_forward": True,
             "activation_checkpointing": spec.gradient_checkpointing,
         }

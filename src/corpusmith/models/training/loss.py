@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 IGNORE = -100
 CHUNK_ELEMENTS = {"cpu": 1 << 23, "cuda": 1 << 27}
@@ -84,10 +85,12 @@ def summed_loss(hidden: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
     picked = hidden[bearing]
     rows = max(1, CHUNK_ELEMENTS.get(hidden.device.type, CHUNK_ELEMENTS["cpu"]) // head.out_features)
     learn = torch.is_grad_enabled()
+    # FSDP gathers and reduces in hooks around the head's own forward: no row goes through it, but the hooks run.
+    ran = head(picked[:0]) if isinstance(head, FSDPModule) else None
     loss: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call,unused-ignore]
         picked, head.weight, head.bias, targets[bearing], rows, learn
     )
-    return loss
+    return loss if ran is None else loss + ran.float().sum()
 
 
 def next_targets(labels: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from transformers import Trainer
 
@@ -15,6 +16,7 @@ from corpusmith.models.training.batches import Batch, counted, divisible, split
 from corpusmith.models.training.checkpoints import PARTIAL, Record, full_disk_is_told, prune, publish, write_record
 from corpusmith.models.training.memory import OUT_OF_MEMORY, release
 from corpusmith.models.training.progress import Clock
+from corpusmith.models.training.sharding import gathered, processors_count_too
 from corpusmith.models.training.spec import TrainSpec
 
 OnCheckpoint = Callable[[Path, int, dict[str, Any]], None]
@@ -38,6 +40,20 @@ class Loop(Trainer):  # type: ignore[misc,unused-ignore]
         self._kept_seconds = record.seconds
         self._counts = torch.zeros(2, dtype=torch.int64, device=self.args.device)
         self._staging = False
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Set Accelerate up, so that weights are sharded on CPUs too."""
+        with processors_count_too(bool(self.args.fsdp)):
+            super().create_accelerator_and_postprocess()
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write whole weights; of sharded ones, a checkpoint (an internal call) holds the shards already."""
+        if not self.is_fsdp_enabled:
+            super().save_model(output_dir, _internal_call)
+            return
+        adapter = isinstance(self.model, PeftModel)
+        if adapter or not _internal_call:
+            self._save(output_dir, state_dict=gathered(self.model, trainable_only=adapter))
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """None: the card is another step's work."""
