@@ -11,6 +11,7 @@ from typing import Any
 
 from corpusmith.core.fingerprints import fingerprint
 from corpusmith.core.model_manifest import ModelManifest
+from corpusmith.models.digests import model_digests
 from corpusmith.store.artifacts import ArtifactStore
 from corpusmith.store.records import ArtifactRecord
 from corpusmith.store.writer import StagedWriter, side_files
@@ -63,6 +64,33 @@ def make_model(
     files = {"model/model.safetensors": body, "manifest.json": manifest.model_dump_json().encode()}
     inputs = {"base": base, "data": data}
     return commit_files(store, "model", files, {k: v for k, v in inputs.items() if v}, result)
+
+
+def make_real_model(
+    store: ArtifactStore, folder: Path, *, base: str | None = None, data: str | None = None, **changes: Any
+) -> str:
+    """A model artifact out of a model or adapter folder, with its true digest."""
+    found = model_digests(folder)
+    base_digest = None if base is None else digest_in(store, base)
+    given = {
+        "kind": "adapter" if (folder / "adapter_config.json").is_file() else "full", "name": "news",
+        "digest": found.digest, "parts": found.parts, "base": base, "base_digest": base_digest,
+    }  # fmt: skip
+    manifest = ModelManifest(**{**given, **changes})
+    inputs = {role: ref for role, ref in {"base": base, "data": data}.items() if ref}
+    files = {"model": folder, "manifest.json": manifest.model_dump_json().encode()}
+    return commit_files(store, "model", files, inputs, {"steps": 3, "loss": 1.5})
+
+
+def tiny_weights(folder: Path, text: str) -> Path:
+    """A folder that looks like a model's to all who do not load it: one tensor of bytes, a configuration."""
+    folder.mkdir(parents=True)
+    body = text.encode()
+    header = json.dumps({"w": {"dtype": "U8", "shape": [len(body)], "data_offsets": [0, len(body)]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + body)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "hidden_size": 8}))
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    return folder
 
 
 def digest_in(store: ArtifactStore, model: str) -> str:

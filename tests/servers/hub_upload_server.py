@@ -156,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _batch(self, asked: dict[str, Any], _dataset: bool) -> None:
         out = []
         for item in asked["objects"]:
-            actions = {"upload": {"href": f"{self.hub.url}/lfs/{item['oid']}"}}
-            out.append({**item, "actions": None if item["oid"] in self.hub.objects else actions})
+            actions = {"actions": {"upload": {"href": f"{self.hub.url}/lfs/{item['oid']}"}}}
+            out.append({**item, **({} if item["oid"] in self.hub.objects else actions)})
         return self._send({"transfer": "basic", "objects": out})
 
     def _object(self, path: str, body: bytes) -> None:

@@ -35,6 +35,7 @@ from corpusmith.core.settings import Settings
 from corpusmith.engine.local import LocalEngine
 from corpusmith.engine.runner import Runner
 from corpusmith.models.digests import model_digests
+from corpusmith.models.hub_publish import HubAccess
 from corpusmith.store.budgets import BudgetAccount
 from corpusmith.store.eventlog import EventLog
 from corpusmith.store.registry import ModelRegistry
@@ -82,7 +83,8 @@ class App:
 
     def services(self, by: str, run_id: str | None = None) -> dict[str, Any]:
         """What tools may ask their context for."""
-        return {"registry": self.registry(by, run_id)}
+        hub = HubAccess(endpoint=self.settings.hub_endpoint, token=self.settings.hub_token)
+        return {"registry": self.registry(by, run_id), "hub": hub}
 
     def start(self, text: str, options: RunOptions) -> dict[str, Any]:
         """Run a request from its start to its end.

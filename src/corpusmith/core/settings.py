@@ -6,6 +6,7 @@ CORPUSMITH_MODEL       chat model of the llm planner, as `provider:name`
 OPENAI_BASE_URL        an OpenAI-compatible server
 OPIK_URL_OVERRIDE      Opik server; without it no trace leaves the machine
 OPIK_API_KEY, OPIK_WORKSPACE, OPIK_PROJECT_NAME
+HF_ENDPOINT, HF_TOKEN  the hub that is published to, and as whom (default: huggingface.co, the token of its login)
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Settings(BaseModel):
     opik_api_key: SecretStr | None = None
     opik_workspace: str = "default"
     opik_project: str = "corpusmith"
+    hub_endpoint: str | None = None
+    hub_token: SecretStr | None = None
 
 
 def load_settings(workspace: Path | str | None = None, workers: int | None = None) -> Settings:
@@ -44,7 +47,7 @@ def load_settings(workspace: Path | str | None = None, workers: int | None = Non
         if not raw.isdecimal() or int(raw) < 1:
             raise ParameterError(f"CORPUSMITH_WORKERS is {raw!r}", hint="Set it to a whole number of at least 1.")
         workers = int(raw)
-    key = env.get("OPIK_API_KEY")
+    key, hub_token = env.get("OPIK_API_KEY"), env.get("HF_TOKEN")
     return Settings(
         workspace=Path(workspace or env.get("CORPUSMITH_HOME") or ".corpusmith").expanduser().absolute(),
         workers=workers or os.cpu_count() or 1,
@@ -54,4 +57,6 @@ def load_settings(workspace: Path | str | None = None, workers: int | None = Non
         opik_api_key=SecretStr(key) if key else None,
         opik_workspace=env.get("OPIK_WORKSPACE", "default"),
         opik_project=env.get("OPIK_PROJECT_NAME", "corpusmith"),
+        hub_endpoint=(env.get("HF_ENDPOINT") or "").rstrip("/") or None,
+        hub_token=SecretStr(hub_token) if hub_token else None,
     )

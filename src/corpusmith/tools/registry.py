@@ -7,12 +7,36 @@ from typing import Any
 
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.tools import Tool
-from corpusmith.tools import clean, decontaminate, dedup, format, generate, ingest, profile, promote, publish, sample
+from corpusmith.tools import (
+    clean,
+    decontaminate,
+    dedup,
+    format,
+    generate,
+    ingest,
+    profile,
+    promote,
+    publish,
+    publish_hub,
+    sample,
+)
 
 TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
     {
         module.TOOL.name: module.TOOL
-        for module in (ingest, profile, clean, dedup, decontaminate, sample, generate, format, publish, promote)
+        for module in (
+            ingest,
+            profile,
+            clean,
+            dedup,
+            decontaminate,
+            sample,
+            generate,
+            format,
+            publish,
+            promote,
+            publish_hub,
+        )
     }
 )
 """All tools, in the order a dataset usually meets them."""
