@@ -47,6 +47,7 @@ def test_a_finished_run_resumed_answers_the_same_for_a_person(finished: Any, cal
         ("doctor",),
         ("tool", "list"),
         ("tool", "schema", "clean"),
+        ("model", "list"),
         ("run", "Make a clean corpus from ./x", "--plan"),
     ],
 )

@@ -21,9 +21,11 @@ app = typer.Typer(
 )
 tools_app = typer.Typer(help="Run one tool by itself.", no_args_is_help=True)
 data_app = typer.Typer(help="Look at datasets, and export them.", no_args_is_help=True)
+model_app = typer.Typer(help="Trained models: register, promote, roll back, export.", no_args_is_help=True)
 trace_app = typer.Typer(help="Send decision logs to Opik.", no_args_is_help=True)
 app.add_typer(tools_app, name="tool")
 app.add_typer(data_app, name="data")
+app.add_typer(model_app, name="model")
 app.add_typer(trace_app, name="trace")
 
 Workspace = Annotated[
@@ -33,6 +35,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last 
 RunArg = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its beginning, or `last`.")]
 ToolArg = Annotated[str, typer.Argument(metavar="NAME", help="Name of the tool, see `corpusmith tool list`.")]
 RefArg = Annotated[str, typer.Argument(metavar="REF", help="Dataset, name@version, artifact id or run.")]
+ModelArg = Annotated[str, typer.Argument(metavar="REF", help="name@version, name@alias, name or artifact id.")]
+Why = Annotated[str, typer.Option("--why", help="For the record.")]
 Approve = Annotated[str, typer.Option("--approve", help="Guarded effects: ask, policy or deny.")]
 Policy = Annotated[Path | None, typer.Option("--policy", help="File of allowances for --approve policy.")]
 
@@ -275,6 +279,107 @@ def data_export(
     from corpusmith.apps.commands import export
 
     export.export(ref, to, as_, workspace, as_json)
+
+
+@model_app.command(name="list")
+def model_list(workspace: Workspace = None, as_json: Json = False) -> None:
+    """List registered models and what their aliases point at."""
+    from corpusmith.apps.commands import models
+
+    models.list_models(workspace, as_json)
+
+
+@model_app.command(name="show")
+def model_show(ref: ModelArg, workspace: Workspace = None, as_json: Json = False) -> None:
+    """Show a model: its digests, its evaluations with their gates, every move of its aliases."""
+    from corpusmith.apps.commands import models
+
+    models.show_model(ref, workspace, as_json)
+
+
+@model_app.command(name="register")
+def model_register(
+    artifact: Annotated[str, typer.Argument(metavar="ARTIFACT", help="Artifact id of a model.")],
+    name: Annotated[str, typer.Option(help="Name it is a version of.")],
+    why: Why = "",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Make a model artifact the next version of a name."""
+    from corpusmith.apps.commands import models
+
+    models.register(artifact, name, why, workspace, as_json)
+
+
+@model_app.command(name="promote")
+def model_promote(
+    ref: ModelArg,
+    evaluation: Annotated[str, typer.Option(help="Artifact id of an evaluation of this very model.")],
+    name: Annotated[str | None, typer.Option(help="Name, when the model is not registered yet.")] = None,
+    gate: Annotated[list[str] | None, typer.Option(help="Absolute floor, like 'accuracy>=0.6'.")] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="How much worse than the champion it may be.")] = 0.0,
+    expected: Annotated[int | None, typer.Option(min=0, help="Version that is champion now; 0 = none.")] = None,
+    why: Why = "promoted by hand",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Make a model the champion of its name, if its evaluation passes every gate."""
+    from corpusmith.apps.commands import models
+
+    models.promote(ref, evaluation, name, (gate or [], tolerance, expected, why), workspace, as_json)
+
+
+@model_app.command(name="rollback")
+def model_rollback(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
+    why: Why = "rolled back by hand",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Make the previous champion the champion again."""
+    from corpusmith.apps.commands import models
+
+    models.rollback(name, why, workspace, as_json)
+
+
+@model_app.command(name="export")
+def model_export(
+    ref: ModelArg,
+    to: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
+    as_: Annotated[str, typer.Option("--as", help="merged (whole weights) or adapter.")] = "merged",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Export a model: safetensors, tokenizer, chat template and model card."""
+    from corpusmith.apps.commands import model_export as command
+
+    command.export(ref, to, as_, workspace, as_json)
+
+
+@model_app.command(name="lineage")
+def model_lineage(
+    ref: ModelArg,
+    row: Annotated[str | None, typer.Option(help="A row id or a text: was the model trained on it?")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data as it stands, locally.")] = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a model was made from: base, data, steps, sources, down to one row."""
+    from corpusmith.apps.commands import models
+
+    models.lineage(ref, row, reveal, workspace, as_json)
+
+
+@model_app.command(name="compare")
+def model_compare(
+    refs: Annotated[list[str], typer.Argument(metavar="REF...", help="Two registered models or more.")],
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the newest evaluations of several models."""
+    from corpusmith.apps.commands import models
+
+    models.compare(refs, workspace, as_json)
 
 
 @trace_app.command(name="export")

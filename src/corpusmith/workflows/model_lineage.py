@@ -112,14 +112,16 @@ def _models(workspace: Workspace, artifact: str) -> Iterator[StoredDataset]:
 
 def _step(workspace: Workspace, model: StoredDataset) -> ModelStep:
     data = {}
+    sources = set(model.record.origin)
     for role in DATA_ROLES:
         if role in model.record.inputs:
             path = lineage(workspace, workspace.artifacts.open(model.record.inputs[role]))
+            sources |= {uri for step in path for uri in step.record.origin}
             data[role] = tuple(
                 DataStep(step.record.tool, step.id, step.rows, sum(step.record.counts.dropped.values()))
                 for step in path
             )
-    return ModelStep(model.id, model.record.tool, manifest_of(model), data, model.record.origin)
+    return ModelStep(model.id, model.record.tool, manifest_of(model), data, tuple(sorted(sources)))
 
 
 def row_uses(workspace: Workspace, artifact: str, row: str, *, reveal: bool = False) -> list[RowUse]:
