@@ -128,6 +128,7 @@ def test_what_cannot_work_is_refused(
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     refused(PreconditionError, "QLoRA needs an NVIDIA GPU", adapter="qlora")
+    refused(PreconditionError, "sharded weights", adapter="prompt", fsdp=True)
     refused(PreconditionError, "bfloat16 needs", dtype="bfloat16")
     refused(ParameterError, "head", settings={"targets": ["lm_head"]})
     refused(ParameterError, "no such module", settings={"targets": ["nothing_so_called"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
 
 import corpusmith
@@ -36,14 +38,19 @@ torch.distributed.destroy_process_group()
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("adapter", "fsdp"), [("lora", False), ("lora", True), ("none", True)])
-def test_two_processes(spec: Callable[..., Any], tmp_path: Path, adapter: str, fsdp: bool) -> None:
+def test_two_processes(spec: Callable[..., Any], tiny_folder: Path, tmp_path: Path, adapter: str, fsdp: bool) -> None:
     data = spec().data
-    alone = train(spec(adapter, steps=8, holdout=data, output=str(tmp_path / "alone")))
+    base = shutil.copytree(tiny_folder, tmp_path / "base")
+    if adapter == "none":  # head and embedding are one
+        config = transformers.AutoConfig.from_pretrained(base, tie_word_embeddings=True)
+        transformers.LlamaForCausalLM(config).save_pretrained(base)
+    alone = train(spec(adapter, steps=8, model=str(base), holdout=data, output=str(tmp_path / "alone")))
     paths = []
     for name in ("first", "again"):
         said = spec(
-            adapter, steps=8, holdout=data, output=str(tmp_path / name), rows_per_step=2, fsdp=fsdp, keep_checkpoints=5
-        )
+            adapter, steps=8, model=str(base), holdout=data, output=str(tmp_path / name), rows_per_step=2, fsdp=fsdp,
+            keep_checkpoints=5,
+        )  # fmt: skip
         paths.append(str(tmp_path / f"{name}.json"))
         Path(paths[-1]).write_text(said.model_dump_json())
     env = os.environ | {"PYTHONPATH": str(Path(corpusmith.__file__).parents[1]), "OMP_NUM_THREADS": "1"}

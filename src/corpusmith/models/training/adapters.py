@@ -14,13 +14,16 @@ from corpusmith.models.training.spec import AdapterSettings
 HEADS = ("lm_head", "embed_out", "output_layer")
 
 
-def check_adapter(settings: AdapterSettings) -> None:
+def check_adapter(settings: AdapterSettings, fsdp: bool = False) -> None:
     """Refuse what cannot work here, before anything is loaded.
 
     Raises:
-        PreconditionError: QLoRA without CUDA or without bitsandbytes.
+        PreconditionError: QLoRA without CUDA or without bitsandbytes; QLoRA or prompt tuning on sharded weights (the
+            embedding of PEFT's prompt stays whole beside the sharded ones, and torch refuses the mixture).
         ParameterError: The head is among the targets.
     """
+    if fsdp and settings.kind in ("qlora", "prompt"):
+        raise PreconditionError(f"the adapter {settings.kind} cannot train on sharded weights", hint="use lora or dora")
     if settings.kind == "qlora":
         if not torch.cuda.is_available():
             raise PreconditionError("QLoRA needs an NVIDIA GPU, and none is here", hint="use the adapter lora")

@@ -61,7 +61,7 @@ def train(
     from corpusmith.models.training.final import write_final
     from corpusmith.models.training.opening import open_for_training
 
-    check_adapter(spec.adapter)
+    check_adapter(spec.adapter, spec.fsdp)
     facts = data.look_at(spec.data, spec.method)
     output = Path(spec.output)
     start = checkpoints.to_resume(spec, resume)

@@ -39,9 +39,11 @@ def gathered(model: Any, *, trainable_only: bool) -> dict[str, Tensor]:
         trainable_only: Leave out frozen weights (the base of an adapter).
     """
     moving = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    every = dict(model.named_parameters(remove_duplicate=False))
+    tied = every.keys() - dict(model.named_parameters()).keys()
     whole = {}
     for name, value in model.state_dict().items():
-        if trainable_only and name not in moving:
+        if name in tied or (trainable_only and name not in moving):
             continue
         full = value.full_tensor() if isinstance(value, DTensor) else value
         if isinstance(full, AsyncCollectiveTensor):
