@@ -12,7 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DDL, JSON, Boolean, Engine, Float, Integer, String, UniqueConstraint, create_engine, event
+from sqlalchemy import (
+    DDL,
+    JSON,
+    Boolean,
+    Engine,
+    Float,
+    Integer,
+    String,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+)
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import NullPool
@@ -193,7 +205,17 @@ class Database:
         else:
             self.engine = create_engine(self.url)
         with self._refusals():
-            Base.metadata.create_all(self.engine)
+            self._make_tables()
+
+    def _make_tables(self) -> None:
+        """Make the tables that are missing, under one lock: several processes may open a workspace at once."""
+        with self.engine.connect() as connection:
+            if set(Base.metadata.tables) <= set(inspect(connection).get_table_names()):
+                return
+            if self.url.startswith("sqlite"):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            Base.metadata.create_all(connection)
+            connection.commit()
 
     @contextmanager
     def session(self) -> Iterator[Session]:
