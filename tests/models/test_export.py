@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_made_models import make_real_model
 
 from corpusmith.core.errors import CorpusmithError, ParameterError, PreconditionError
 from corpusmith.core.model_manifest import ModelManifest
 from corpusmith.models import export as exporting
 from corpusmith.models.digests import model_digests
 from corpusmith.models.export import Exported, export_model
-from corpusmith.models.loading import ModelPlace
+from corpusmith.models.loading import ModelPlace, place_of
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
@@ -141,3 +142,16 @@ def test_a_merge_that_changes_the_answers_is_not_written(
     with pytest.raises(CorpusmithError, match="changed what the model answers"):
         export(tiny_folder, adapter, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter"]
+
+
+def test_an_adapter_artifact_is_exported_with_its_base_artifact(tiny_folder: Path, tmp_path: Path, store: Any) -> None:
+    adapter = make_adapter(tiny_folder, tmp_path / "adapter", lora())
+    base = store.open(make_real_model(store, tiny_folder, name="tiny"))
+    model = store.open(make_real_model(store, adapter, base=base.id))
+    place = place_of(model, base)
+    done = export_model(place, tmp_path / "out", "merged", "# card")
+    merged = transformers.AutoModelForCausalLM.from_pretrained(done.path)
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tiny_folder)
+    torch.testing.assert_close(
+        logits(merged), logits(peft.PeftModel.from_pretrained(plain, adapter)), atol=1e-5, rtol=1e-4
+    )
