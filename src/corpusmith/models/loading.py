@@ -17,7 +17,8 @@ from corpusmith.core.errors import PreconditionError
 from corpusmith.core.model_manifest import MANIFEST_NAME, MODEL_FOLDER, ModelManifest
 from corpusmith.core.tools import Dataset
 from corpusmith.models.digests import same_model
-from corpusmith.models.hub import snapshot_folder
+from corpusmith.models.hub_fetch import snapshot_folder
+from corpusmith.models.hub_publish import HubAccess
 from corpusmith.models.training.extra import need_training_libraries
 
 Device = Literal["auto", "cuda", "mps", "cpu"]
@@ -108,15 +109,19 @@ def _location(artifact: Dataset, manifest: ModelManifest) -> str:
     return manifest.location
 
 
-def checked_folders(place: ModelPlace) -> tuple[Path, Path | None]:
+def checked_folders(place: ModelPlace, access: HubAccess | None = None) -> tuple[Path, Path | None]:
     """Local folders of (full model, adapter), their digests compared with the manifests.
+
+    Args:
+        place: From `place_of`.
+        access: To the hub, for what is not in the local cache.
 
     Raises:
         PreconditionError: The files are gone or are no longer those on record.
         SourceError: A file is damaged, or the hub cannot be reached.
     """
     local = Path(place.model)
-    folder = local if local.is_absolute() else snapshot_folder(place.model, place.revision)
+    folder = local if local.is_absolute() else snapshot_folder(place.model, place.revision, access)
     _compare(folder, place.full)
     adapter = None if place.adapter is None else Path(place.adapter)
     if adapter is not None:
@@ -150,7 +155,12 @@ def best_device(wanted: Device = "auto") -> str:
 
 
 def open_model(
-    place: ModelPlace, *, dtype: Dtype = "auto", device: Device = "auto", four_bit: bool = False
+    place: ModelPlace,
+    *,
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    four_bit: bool = False,
+    access: HubAccess | None = None,
 ) -> tuple[Any, Any]:
     """Load (model, tokenizer) for inference, the adapter on top of its base. The tokenizer has a pad token.
 
@@ -159,6 +169,7 @@ def open_model(
         dtype: `auto` = bfloat16 on CUDA, else float32.
         device: Where to put it.
         four_bit: Weights of the full model in 4-bit NF4, as QLoRA trains; CUDA only.
+        access: To the hub, for what is not in the local cache.
 
     Raises:
         PreconditionError: The files are not those on record, the device is not here, or 4-bit is asked for elsewhere
@@ -171,7 +182,7 @@ def open_model(
     where = best_device(device)
     if four_bit and where != "cuda":
         raise PreconditionError("4-bit weights need an NVIDIA GPU, and none is here", hint="Load it unquantized.")
-    folder, adapter = checked_folders(place)
+    folder, adapter = checked_folders(place, access)
     kind = ("bfloat16" if where == "cuda" else "float32") if dtype == "auto" else dtype
     more: dict[str, Any] = {}
     if four_bit:
