@@ -2,7 +2,7 @@
 
 An effect on the registry of the workspace alone: nothing leaves the machine and `corpusmith model rollback` takes it
 back, so it is not PUBLISH and asks nobody; the gates decide. What acts on the outside (publishing, deploying) has an
-approval of its own, and a policy that wants a person before promotions names the tool `promote` in the brief.
+approval of its own. Whether a run promotes at all is the brief's choice, made before this tool is called.
 
 Gates that do not hold are a result (`promoted` false, with what failed); a model, an evaluation or a champion that is
 not what the caller took it for is an error, and nothing moves.
