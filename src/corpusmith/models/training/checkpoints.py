@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from corpusmith.core.errors import NotFoundError, PreconditionError, WorkspaceError
 from corpusmith.models.training.spec import TrainSpec
 
@@ -118,7 +120,7 @@ def full_disk_is_told(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         reason = _disk_error(error, folder)
         if reason is None:
             raise
@@ -126,16 +128,9 @@ def full_disk_is_told(folder: Path) -> Iterator[None]:
         raise WorkspaceError(
             f"{reason} at {folder}", hint="make room, then start again: it goes on from the last checkpoint"
         ) from error
-    except Exception as error:  # safetensors has an error class of its own, derived from Exception
-        if "No space left" not in str(error):
-            raise
-        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
-        raise WorkspaceError(
-            f"the disk is full at {folder}", hint="make room, then start again: it goes on from the last checkpoint"
-        ) from error
 
 
-def _disk_error(error: OSError | RuntimeError, folder: Path) -> str | None:
+def _disk_error(error: Exception, folder: Path) -> str | None:
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return "the disk is full"
