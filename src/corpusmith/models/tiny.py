@@ -54,6 +54,7 @@ def write_untrained(folder: Path, tokenizer: Any, recipe: TinyRecipe, seed: int)
     """Write a model with random weights and its tokenizer as a transformers folder."""
     torch: Any = import_module("torch")
     transformers: Any = import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=recipe.width,

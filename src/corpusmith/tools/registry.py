@@ -8,6 +8,7 @@ from typing import Any
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.tools import Tool
 from corpusmith.tools import (
+    base,
     clean,
     decontaminate,
     dedup,
@@ -34,6 +35,7 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             generate,
             format,
             publish,
+            base,
             promote,
             publish_hub,
         )
