@@ -10,13 +10,12 @@ import errno
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 from corpusmith.core.errors import NotFoundError, PreconditionError, WorkspaceError
 from corpusmith.models.training.spec import TrainSpec
@@ -120,7 +119,7 @@ def full_disk_is_told(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except (OSError, RuntimeError, *_safetensor_errors()) as error:
         reason = _disk_error(error, folder)
         if reason is None:
             raise
@@ -128,6 +127,12 @@ def full_disk_is_told(folder: Path) -> Iterator[None]:
         raise WorkspaceError(
             f"{reason} at {folder}", hint="make room, then start again: it goes on from the last checkpoint"
         ) from error
+
+
+def _safetensor_errors() -> tuple[type[Exception], ...]:
+    """The library's own error, where the library is at work: the base install goes without it."""
+    library = sys.modules.get("safetensors")
+    return () if library is None else (library.SafetensorError,)
 
 
 def _disk_error(error: Exception, folder: Path) -> str | None:
