@@ -99,6 +99,52 @@ class Balance(_Frozen):
     keep_above: float | None = Field(None, description="number_slots: slots above this value are kept whole")
 
 
+Approach = Literal["prompting", "retrieval", "fine-tuning"]
+
+
+class PlaceWish(_Frozen):
+    """Where a training is to run, as far as anything was said; the rest is a setting (`models.training.place`)."""
+
+    backend: Literal["auto", "process", "ray"] = "auto"
+    workers: int | None = Field(None, ge=1, description="training processes; one card each where there are cards")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="gpu = refuse to train without one")
+    fsdp: bool = Field(False, description="shard the weights over the workers")
+    report_to: tuple[str, ...] = Field((), description="trackers: comet_ml, mlflow, wandb, tensorboard")
+
+
+class TrainingWish(_Frozen):
+    """The model to train on the data; None where nothing was said and the analysis or the method's default decides."""
+
+    method: Literal["auto", "sft", "dpo", "pretrain"] = Field(
+        "auto", description="auto = by the rows: pairs sft, preference pairs dpo, text pretrain"
+    )
+    adapter: Literal["lora", "dora", "qlora", "prompt", "none"] = "lora"
+    bases: tuple[str, ...] = Field(
+        ("tiny",), description="tiny, hub ids, folders or hosted models; the best one is taken"
+    )
+    hosted: bool = Field(False, description="fine-tune at a provider of the OpenAI fine-tuning API")
+    rank: int | None = Field(None, ge=1)
+    alpha: int | None = Field(None, ge=1, description="LoRA scale is alpha / rank")
+    epochs: float | None = Field(None, gt=0)
+    max_steps: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(None, gt=0)
+    dpo_beta: float | None = Field(None, gt=0)
+    sequence_length: int | None = Field(None, ge=8, description="tokens")
+    trials: int = Field(1, ge=1, le=64, description="settings tried at most, compared on the validation split")
+    replay_rows: int = Field(0, ge=0, description="general rows mixed in against forgetting")
+    replay_from: str | None = None
+    place: PlaceWish = PlaceWish()
+
+
+class EvaluationWish(_Frozen):
+    """How the model is judged beyond the defaults of its task."""
+
+    task: Literal["auto", "text", "answers", "label", "number"] = "auto"
+    on: str | None = Field(None, description="path of a set to judge on; None = the test split")
+    judge: bool = Field(False, description="also by an LLM judge; never the only gate")
+    general: str | None = Field(None, description="path of a general set for the check on forgetting")
+
+
 class Budgets(_Frozen):
     """Limits that fail closed. None = no limit."""
 
@@ -130,6 +176,13 @@ class Brief(_Frozen):
     numbers: tuple[NumberRange, ...] = ()
     balance: Balance | None = None
     generate_instructions: bool = Field(False, description="make instruction pairs out of documents")
+    approach: Approach | None = Field(None, description="how a wanted model is made: prompted, retrieval, or trained")
+    training: TrainingWish | None = None
+    evaluation: EvaluationWish = EvaluationWish()
+    ablation: bool = Field(False, description="prove on models that the curation helps")
+    promote: bool = Field(False, description="make the model champion when every gate of it holds")
+    publish_to: str | None = Field(None, description="hf://owner/name for the model, or the dataset where none is made")
+    publish_data_to: str | None = Field(None, description="hf://owner/name for the dataset beside a model")
     gates: tuple[Gate, ...] = ()
     retention_floor: float = Field(0.05, ge=0, le=1, description="a step that leaves less of its input is undone")
     source_floor: float = Field(0.0, ge=0, le=1, description="a step that leaves less of any one source is undone")
