@@ -111,6 +111,26 @@ def test_an_effect_waits_for_a_person_and_uses_the_approval_up(runner: Runner) -
     assert len(CALLS) == 1
 
 
+@pytest.mark.parametrize("paid", [True, False])
+def test_what_a_call_spends_is_asked_for_and_recorded(runner: Runner, paid: bool) -> None:
+    def spends(params: Params, inputs: Any, services: Any) -> frozenset[Effect]:
+        return frozenset({Effect.SPEND_MONEY}) if services["paid"] and params.rows > 1 else frozenset()
+
+    tool = Tool("rent", 1, "pure", Params, make_rows, "rent a machine", inputs=(), spends=spends)
+    runner.services = {"paid": paid}
+    free = runner.run_step(tool, {"rows": 1}, {})
+    assert free.artifact.record.effects == ("write_store",)
+    if not paid:
+        assert runner.run_step(tool, {"rows": 2}, {}).artifact.record.effects == ("write_store",)
+        return
+    with pytest.raises(ApprovalRequired) as caught:
+        runner.run_step(tool, {"rows": 2}, {})
+    assert len(CALLS) == 1
+    runner.workspace.approvals.decide("r-1", True, "ann", "here", caught.value.fields["action"])
+    assert runner.run_step(tool, {"rows": 2}, {}).artifact.record.effects == ("spend_money", "write_store")
+    assert runner.run_step(tool, {"rows": 2}, {}).cached  # what is there costs nothing
+
+
 def test_a_denied_effect_never_happens(runner: Runner) -> None:
     runner.approve = lambda _action, _args: "deny"
     with pytest.raises(PreconditionError, match="denied"):

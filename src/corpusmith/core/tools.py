@@ -203,6 +203,8 @@ class Tool(Generic[P]):
         makes: Artifact kind of its result.
         check: Raises ParameterError or PreconditionError before anything is written.
         snapshot: For `observe`: what the world looks like now, as plain data.
+        spends: Effects that this very call has beside the declared ones, by params, inputs and services (a machine
+            that is paid by the hour); None = none.
     """
 
     name: str
@@ -216,3 +218,4 @@ class Tool(Generic[P]):
     makes: Literal["dataset", "report", "index", "model", "endpoint"] = "dataset"
     check: Callable[[P, Mapping[str, Dataset]], None] | None = None
     snapshot: Callable[[P, Mapping[str, Any]], dict[str, Any]] | None = None
+    spends: Callable[[P, Mapping[str, Dataset], Mapping[str, Any]], frozenset[Effect]] | None = None

@@ -112,7 +112,8 @@ class Runner:
             tool.check(given, datasets)
         self.cancel.check()
         self._reserve(tool)
-        self._ask(tool, given, {role: data.id for role, data in datasets.items()})
+        if GUARDED & self._effects(tool, given, datasets):
+            self._ask(tool, given, {role: data.id for role, data in datasets.items()})
         return self._run(tool, given, datasets, seed, snapshot, artifact_id)
 
     def _found(self, tool: Tool[Any], record: ArtifactRecord) -> StepOutcome:
@@ -126,10 +127,13 @@ class Runner:
         if self.budget is not None:
             self.budget.reserve("minutes", 0.0 if self.budget.left("minutes") > 0 else math.ulp(0), f"step {tool.name}")
 
+    def _effects(self, tool: Tool[Any], params: ToolParams, datasets: Mapping[str, StoredDataset]) -> frozenset[Effect]:
+        """What this very call does to the world."""
+        more = frozenset[Effect]() if tool.spends is None else tool.spends(params, datasets, self.services)
+        return tool.effects | more
+
     def _ask(self, tool: Tool[Any], params: ToolParams, artifacts: dict[str, str]) -> None:
-        """Stop unless every guarded effect of the step is approved; use the approval up."""
-        if not GUARDED & tool.effects:
-            return
+        """Stop unless the step, which has a guarded effect, is approved; use the approval up."""
         args = json.loads(canonical(params))
         approvals = self.workspace.approvals
         question = approvals.ask(self.run_id, tool.name, args, artifacts)
@@ -189,7 +193,7 @@ class Runner:
                 seed=seed,
                 snapshot=snapshot,
                 origin=_origin(datasets, snapshot),
-                effects=tuple(sorted(tool.effects)),
+                effects=tuple(sorted(self._effects(tool, params, datasets))),
                 rows=counts.rows_out,
                 size_bytes=sum(part.size_bytes for part in parts),
                 content_digest=digest,
