@@ -1,5 +1,8 @@
 """The loop as a LangGraph graph: understand -> prepare -> decide -> guard -> act -> measure -> decide ... -> conclude.
 
+Where a model is wanted, the finished dataset goes through select -> customize ... -> assess -> productionize first
+(`agent.modelling`).
+
 Nodes are idempotent: a crash re-enters the node that was at work, finds the steps that were finished (cached by their
 identity) and writes no event twice (`EventLog.once`). Checkpoints are synchronous.
 """
@@ -7,6 +10,7 @@ identity) and writes no event twice (`EventLog.once`). Checkpoints are synchrono
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -15,6 +19,7 @@ from langgraph.types import Command
 
 from corpusmith.agent.guard import objections, verdict_on
 from corpusmith.agent.methods import CATALOGUE
+from corpusmith.agent.modelling import after_phase, assess, customize, productionize, select, wants_model
 from corpusmith.agent.planner import STOP, Attempt, Proposal
 from corpusmith.agent.session import COPY_METRICS, RUN_METRICS, WORD_METRICS, Session
 from corpusmith.agent.state import LoopState, view_of
@@ -91,7 +96,7 @@ class Loop:
             update["conflict"] = proposal.conflict
         return update
 
-    def guard(self, state: LoopState) -> Command[Literal["decide", "act", "conclude"]]:
+    def guard(self, state: LoopState) -> Command[Literal["decide", "act", "select", "conclude"]]:
         """Hold the proposal against the rules that no planner may break."""
         self._brief(state)
         proposal = Proposal.model_validate(state["proposal"])
@@ -113,7 +118,7 @@ class Loop:
         if proposal.method == STOP or found:
             why = proposal.why if not found else f"no admissible action: {'; '.join(found)}"
             self._log_decision(state, proposal.model_copy(update={"method": STOP, "why": why}))
-            return Command(update={"error": why if found else ""}, goto="conclude")
+            return Command(update={"error": why if found else ""}, goto=after_data(state))
         self._log_decision(state, proposal)
         return Command(update={"rejected": [], "tries": 0}, goto="act")
 
@@ -251,10 +256,15 @@ class Loop:
         return {"attempts": attempts, "turn": state["turn"] + 1, "rejected": [], "tries": 0}
 
 
-def after_measure(state: LoopState) -> Literal["decide", "conclude"]:
+def after_data(state: LoopState) -> Literal["select", "conclude"]:
+    """Where the run goes once the data is done: on to a model where one is wanted."""
+    return "select" if not state["status"] and wants_model(Brief.model_validate(state["brief"])) else "conclude"
+
+
+def after_measure(state: LoopState) -> Literal["decide", "select", "conclude"]:
     """Go on while there are turns and no budget is spent."""
     turns = int(state["brief"]["budgets"]["iterations"])
-    return "conclude" if state["status"] or state["turn"] >= turns else "decide"
+    return after_data(state) if state["status"] or state["turn"] >= turns else "decide"
 
 
 def _nothing_left(dropped: Mapping[str, int]) -> str:
@@ -274,12 +284,15 @@ def build_graph(session: Session, checkpointer: Any = None) -> CompiledStateGrap
     graph = StateGraph(LoopState)
     for name in ("understand", "prepare", "decide", "guard", "act", "measure", "conclude"):
         graph.add_node(name, getattr(loop, name))
+    for phase in (select, customize, assess, productionize):
+        graph.add_node(phase.__name__, partial(phase, session))
+        graph.add_conditional_edges(phase.__name__, after_phase, ["customize", "assess", "productionize", "conclude"])
     graph.add_edge(START, "understand")
     graph.add_edge("understand", "prepare")
     graph.add_edge("prepare", "decide")
     graph.add_edge("decide", "guard")
     graph.add_edge("act", "measure")
-    graph.add_conditional_edges("measure", after_measure, ["decide", "conclude"])
+    graph.add_conditional_edges("measure", after_measure, ["decide", "select", "conclude"])
     graph.add_edge("conclude", END)
     return graph.compile(checkpointer=checkpointer)
 

@@ -15,7 +15,8 @@ class LoopState(TypedDict, total=False):
     """One checkpoint.
 
     `card` and `start_card` are scorecards as JSON text; `attempts` are `Attempt`s as mappings;
-    `conflict` is the first statement of which must gates cannot all hold.
+    `conflict` is the first statement of which must gates cannot all hold; `modelling` is an
+    `agent.modelling.work.ModelWork` as a mapping, `phase` the node that comes next there.
     """
 
     brief: dict[str, Any]
@@ -37,6 +38,8 @@ class LoopState(TypedDict, total=False):
     error: str
     conflict: str
     status: int
+    modelling: dict[str, Any]
+    phase: str
     outcome: dict[str, Any]
 
 

@@ -131,7 +131,7 @@ def load_story(workspace: Workspace, run_id: str) -> RunStory:
             decisions[found.id] = found.model_copy(update={k: event.data[k] for k in ("measured", "kept", "outcome")})
             if event.data["artifact"]:
                 methods[event.data["artifact"]] = found.chosen
-            if event.data["kept"] and run.dataset is None:
+            if event.data["kept"] and run.dataset is None and _is_dataset(workspace, event.data["artifact"]):
                 data = event.data["artifact"]
         elif event.kind == "step_finished" and event.data["tool"] == "profile" and "artifact" in event.data:
             record = workspace.artifacts.find(event.data["artifact"])
@@ -150,6 +150,11 @@ def load_story(workspace: Workspace, run_id: str) -> RunStory:
         profile_start=next((p for d, p in profiles if d == first), None),
         profile_end=next((p for d, p in reversed(profiles) if d == data), None),
     )
+
+
+def _is_dataset(workspace: Workspace, artifact: str) -> bool:
+    record = workspace.artifacts.find(artifact)
+    return record is not None and record.kind == "dataset"
 
 
 def _path(workspace: Workspace, artifact: str | None) -> tuple[ArtifactRecord, ...]:

@@ -119,7 +119,7 @@ def full_disk_is_told(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, *_safetensor_errors()) as error:
+    except _write_errors() as error:
         reason = _disk_error(error, folder)
         if reason is None:
             raise
@@ -129,10 +129,10 @@ def full_disk_is_told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _safetensor_errors() -> tuple[type[Exception], ...]:
-    """The library's own error, where the library is at work: the base install goes without it."""
-    library = sys.modules.get("safetensors")
-    return () if library is None else (library.SafetensorError,)
+def _write_errors() -> tuple[type[Exception], ...]:
+    """What a failed write raises; safetensors' own error only where it is at work: the base install goes without."""
+    library: Any = sys.modules.get("safetensors")
+    return (OSError, RuntimeError) if library is None else (OSError, RuntimeError, library.SafetensorError)
 
 
 def _disk_error(error: Exception, folder: Path) -> str | None:

@@ -1,0 +1,103 @@
+"""Phase 5, productionize: the registry, its gates, and the hub.
+
+A model is registered as a candidate. It is promoted if that was asked for and its evaluation passes; it is published
+only when every must gate of it holds. Publishing asks for an approval, wherever it comes from.
+"""
+
+from __future__ import annotations
+
+from corpusmith.agent.modelling.handover import (
+    brief_in,
+    go,
+    model_gates,
+    registry_in,
+    registry_name,
+    stopped,
+    work_in,
+)  # fmt: skip
+from corpusmith.agent.modelling.work import ModelWork, Trial
+from corpusmith.agent.session import Session
+from corpusmith.agent.state import LoopState
+from corpusmith.core.brief import Brief
+from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
+from corpusmith.core.gates import Scorecard, Severity, judge
+from corpusmith.core.metrics import METRICS
+
+
+def productionize(session: Session, state: LoopState) -> LoopState:
+    """Register, promote, publish, as far as asked for and passed."""
+    brief, work = brief_in(session, state), work_in(state)
+    chosen = work.chosen
+    try:
+        if chosen is not None:
+            session.emit("phase 5 of 5, productionize: the registry, and its gates")
+            work = _register(session, brief, work, chosen)
+        work = _publish(session, brief, state, work)
+    except (WorkspaceError, BudgetExceeded) as error:
+        return stopped(state, work, error)
+    return go(state, work, "conclude")
+
+
+def _register(session: Session, brief: Brief, work: ModelWork, chosen: Trial) -> ModelWork:
+    registry = registry_in(session)
+    if registry is None or work.version:
+        return work
+    name = registry_name(brief)
+    try:
+        version = registry.register(name, chosen.model, f"run {session.log.run_id}")
+        work = work.model_copy(update={"version": version.ref})
+        if not brief.promote:
+            return work
+        if not work.evaluation:
+            return work.model_copy(update={"promoted": False, "refused": ("it was not judged",)})
+        return _promote(session, brief, work, chosen, name)
+    except (WorkspaceError, BudgetExceeded):
+        raise
+    except UsageError as error:
+        session.emit(f"not registered or promoted: {error.message}")
+        return work.with_problem(f"not registered or promoted: {error.message}")
+
+
+def _promote(session: Session, brief: Brief, work: ModelWork, chosen: Trial, name: str) -> ModelWork:
+    roles = {"model": chosen.model, "evaluation": work.evaluation} | ({"base": chosen.base} if chosen.base else {})
+    floors = [gate.model_dump(mode="json") for gate in model_gates(brief) if METRICS[gate.metric].scope == "model"]
+    params = {"name": name, "gates": floors, "why": "the request asks for it"}
+    result = session.step("promote", params, roles).artifact.record.result
+    promoted = bool(result["promoted"] or result["already"])
+    session.emit(f"{work.version} is the champion" if promoted else f"{work.version} stays a candidate")
+    return work.model_copy(update={"promoted": promoted, "refused": tuple(result["failed"])})
+
+
+def _publish(session: Session, brief: Brief, state: LoopState, work: ModelWork) -> ModelWork:
+    model_asked = brief.training is not None
+    data_to = brief.publish_data_to or (None if model_asked else brief.publish_to)
+    if data_to:
+        work = _put(session, work, data_to, {"data": state["data"]})
+    if not (model_asked and brief.publish_to):
+        return work
+    chosen = work.chosen
+    failed = _failed(brief, state)
+    if chosen is None or failed:
+        why = failed[0] if failed else "there is no model"
+        return work.with_problem(f"not published to {brief.publish_to}: {why}")
+    roles = {"model": chosen.model} | ({"base": chosen.base} if chosen.base else {})
+    return _put(session, work, brief.publish_to, roles)
+
+
+def _failed(brief: Brief, state: LoopState) -> list[str]:
+    """The must gates of the model that do not hold."""
+    results = judge(model_gates(brief), Scorecard.model_validate_json(state["card"]))
+    return [
+        f"{r.metric} {r.op} {r.target:g} does not hold" for r in results if not r.passed and r.severity is Severity.MUST
+    ]
+
+
+def _put(session: Session, work: ModelWork, to: str, roles: dict[str, str]) -> ModelWork:
+    try:
+        result = session.step("publish_hub", {"to": to}, roles).artifact.record.result
+    except (WorkspaceError, BudgetExceeded):
+        raise
+    except UsageError as error:
+        session.emit(f"not published to {to}: {error.message}")
+        return work.with_problem(f"not published to {to}: {error.message}")
+    return work.model_copy(update={"published": (*work.published, str(result["url"]))})

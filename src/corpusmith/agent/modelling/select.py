@@ -1,0 +1,101 @@
+"""Phase 3, select: how the model is made, whether the data is fit for it, and the bases at hand."""
+
+from __future__ import annotations
+
+from corpusmith.agent.modelling.handover import brief_in, go, log_decision, model_gates, saw, stopped
+from corpusmith.agent.modelling.work import BaseModelFacts, ModelWork
+from corpusmith.agent.session import Session
+from corpusmith.agent.state import LoopState
+from corpusmith.core.brief import Approach, Brief, TrainingWish
+from corpusmith.core.decisions import Decision, Option
+from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
+from corpusmith.core.gates import Scorecard, Severity
+from corpusmith.models.loading import best_device
+
+WAYS: dict[Approach, str] = {
+    "prompting": "examples in the prompt of the base: nothing to train, nothing to undo",
+    "retrieval": "looks facts up at every question; needs an index, which is not in this version",
+    "fine-tuning": "weights learn form, style and labels; judged against its base",
+}
+LEAKS = ("split_leak_rate", "contamination_rate")
+"""Metrics that say whether rows that judge the model stand in what it is trained on."""
+
+
+def select(session: Session, state: LoopState) -> LoopState:
+    """Choose the way, hold the data against what training needs, get the bases."""
+    brief = brief_in(session, state)
+    way: Approach = brief.approach or ("fine-tuning" if brief.training is not None else "prompting")
+    work = ModelWork(approach=way)
+    if brief.training is None and brief.approach is None:
+        return go(state, work, "assess")  # an ablation or a publication alone
+    session.emit("phase 3 of 5, select: how the model is made, and on which base")
+    turn = state["turn"] + 1
+    log_decision(session, state, _way_decision(brief, state, way, turn))
+    wish = brief.training or TrainingWish()
+    unfit = unfit_for_training(session, brief, state, wish)
+    if unfit:
+        session.emit(unfit)
+        return go(state, work.with_problem(unfit), "assess", turn)
+    found: list[BaseModelFacts] = []
+    for name in () if wish.hosted else wish.bases:
+        try:
+            base = session.step("base", {"name": name}, {}, seed=0)  # one `tiny` for all runs of a workspace
+        except (WorkspaceError, BudgetExceeded) as error:
+            return stopped(state, work, error, turn)
+        except UsageError as error:
+            session.emit(f"base {name}: {error.message}")
+            work = work.with_problem(f"base {name}: {error.message}")
+            continue
+        facts = base.artifact.record.result
+        found.append(
+            BaseModelFacts(
+                name=name,
+                artifact=base.id,
+                parameters=facts["parameters"],
+                context_length=facts["context_length"],
+            )
+        )
+    work = work.model_copy(update={"bases": tuple(found)})
+    ready = way == "fine-tuning" and (bool(found) or wish.hosted)
+    return go(state, work, "customize" if ready else "assess", turn)
+
+
+def _way_decision(brief: Brief, state: LoopState, way: Approach, turn: int) -> Decision:
+    said = next((line for line in brief.assumed if line.startswith("approach:")), "")
+    why = said.removeprefix("approach:").strip() or f"the request asks for {way}"
+    options = tuple(
+        Option(method=other, verdict=f"chosen: {what}" if other == way else what) for other, what in WAYS.items()
+    )
+    return Decision(
+        id=f"d{turn:02d}",
+        turn=turn,
+        planner="rules",
+        saw=saw(brief, state),
+        unmet=tuple(gate.metric for gate in model_gates(brief)),
+        options=options,
+        chosen=way,
+        why=why,
+    )
+
+
+def unfit_for_training(session: Session, brief: Brief, state: LoopState, wish: TrainingWish) -> str:
+    """Why nothing may be trained or judged on this data here, or an empty string: the guard of the training."""
+    data = session.runner.workspace.artifacts.open(state["data"])
+    splits = data.record.result.get("splits", {})
+    if "format" not in state["served"] or not splits.get("train"):
+        return "no training: the data has no train split"
+    empty = [name for name in ("validation", "test") if not splits.get(name)]
+    if empty and not brief.evaluation.on:
+        return f"no training: the split {empty[0]} is empty, so nothing could judge the model"
+    card = Scorecard.model_validate_json(state["card"])
+    for gate in brief.gates:
+        value = card.value(gate.metric)
+        unsafe = gate.metric in LEAKS and gate.severity is Severity.MUST
+        if unsafe and value is not None and not gate.holds(value):
+            return f"no training: {gate.metric} is {value:.4g}, so rows that judge the model stand in its data"
+    if wish.place.device == "gpu":
+        try:
+            best_device("cuda")
+        except (UsageError, ImportError):
+            return "no training: a GPU was asked for, and none is here"
+    return ""
