@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from corpusmith.agent.goals import Goal
 from corpusmith.agent.graph import gates_now
+from corpusmith.agent.modelling.telling import model_outcome, shortfalls
+from corpusmith.agent.modelling.work import ModelWork
 from corpusmith.agent.session import Session, profile_params
 from corpusmith.agent.state import LoopState, view_of
 from corpusmith.core.errors import BudgetExceeded, NotFoundError
@@ -23,7 +25,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         What `run --json` prints: run_id, status, brief, not_understood, dataset, gates, decisions, report, recipe,
-        trace, not_achieved, spent.
+        trace, not_achieved, spent; `model` where one was wanted.
     """
     brief, workspace = session.need_brief(), session.runner.workspace
     run_id = session.log.run_id
@@ -33,6 +35,8 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     undone = _undone(session, state)
     if state.get("conflict") and (undone or any(g["severity"] == "must" for g in failed)):
         undone = [state["conflict"], *undone]
+    work = ModelWork.model_validate(state["modelling"]) if state.get("modelling") else None
+    undone += shortfalls(work) if work else []
     status = state["status"] or (3 if undone or any(g["severity"] == "must" for g in failed) else 0)
     result = workspace.artifacts.open(state["data"])
     with suppress(BudgetExceeded):  # the report then goes without the vocabulary of the result
@@ -61,6 +65,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
             "splits": result.record.result.get("splits", {}),
             "digest": result.record.content_digest,
         },
+        **({"model": model_outcome(workspace.artifacts, brief, work)} if work else {}),
         "gates": gates,
         "not_achieved": [*undone, *(_sentence(g) for g in failed), *([state["error"]] if state.get("error") else [])],
         "decisions": state["turn"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from corpusmith.agent.modelling.moves import RANKED
 from corpusmith.agent.modelling.work import BaseModelFacts, Setting, Trial
 from corpusmith.agent.session import Session
 from corpusmith.core.brief import PlaceWish, TrainingWish
@@ -73,7 +74,7 @@ def trained(trial: Trial, model: StoredDataset, base: BaseModelFacts | None) -> 
     result = model.record.result
     curve = json.loads(model.file("train.json").read_bytes()).get("curve", [])
     points = tuple((p["step"], p["holdout_loss"]) for p in curve if p.get("holdout_loss") is not None)
-    settings = result.get("settings") or {}
+    adapter = model.record.params["adapter"]
     return trial.model_copy(
         update={
             "model": model.id,
@@ -83,9 +84,9 @@ def trained(trial: Trial, model: StoredDataset, base: BaseModelFacts | None) -> 
             "seconds": result.get("seconds") or 0.0,
             "tokens_per_s": result.get("tokens_per_s"),
             "usd": result.get("usd"),
-            "learning_rate": settings.get("learning_rate") or trial.setting.learning_rate,
-            "epochs": settings.get("epochs") or trial.setting.epochs,
-            "rank": settings.get("rank") or trial.setting.rank,
+            "learning_rate": result.get("learning_rate"),
+            "epochs": result.get("epochs"),
+            "rank": adapter["rank"] if adapter["kind"] in RANKED else None,
             "context_length": None if base is None else base.context_length,
             "parameters": None if base is None else base.parameters,
         }

@@ -136,6 +136,8 @@ def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> Non
     splits = ", ".join(f"{name} {count:,}" for name, count in data["splits"].items())
     show(f"dataset  {data['ref']}: {data['rows']:,} rows{f' ({splits})' if splits else ''}")
     show(f"         {data['path']}")
+    if outcome.get("model"):
+        _print_model(outcome["model"])
     for name in ("report", "recipe", "trace"):
         show(f"{name:8} {outcome[name]}")
     if outcome["not_understood"]:
@@ -148,6 +150,40 @@ def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> Non
         show(f"next     {with_workspace(f'corpusmith resume {run_id} --max-minutes N', workspace)}")
     told = with_workspace(f"corpusmith show {run_id}", workspace)
     show(f"next     {told}    (what was decided, and why)")
+    if outcome.get("model", {}).get("ref"):
+        shown = with_workspace(f"corpusmith model show {outcome['model']['ref']}", workspace)
+        show(f"next     {shown}    (its evaluations, its gates, who moved it)")
+
+
+def _print_model(model: dict[str, Any]) -> None:
+    """The model of a run for a person: what it is, how it did, what else was tried."""
+    if model.get("ref"):
+        standing = {True: "champion", False: "candidate, not promoted", None: "candidate"}[model["promoted"]]
+        show(f"model    {model['ref']} ({standing}), {model['kind']} on {model['base']}")
+        show(f"         {model['path']}")
+    for line in (model["first_line"], model["ablation_line"]):
+        if line:
+            show(f"         {line}")
+    for address in model["published"]:
+        show(f"hub      {address}")
+    if len(model["trials"]) > 1:
+        rows = [_trial_row(trial) for trial in model["trials"]]
+        show()
+        show(
+            table(("trial", "setting", "measured", "gain at least", "context", "tokens/s", "seconds", "cost", ""), rows)
+        )
+        show()
+
+
+def _trial_row(trial: dict[str, Any]) -> tuple[str, ...]:
+    measured = trial["problem"] or (f"{trial['primary']} {figure(trial['value'])}" if trial["primary"] else "-")
+    speed = f"{trial['tokens_per_s']:,.0f}" if trial["tokens_per_s"] else "-"
+    cost = "-" if trial["usd"] is None else f"${trial['usd']:.2f}"
+    gain = "-" if trial["gain_low"] is None else f"{trial['gain_low']:+.4f}"
+    context = "-" if trial["context_length"] is None else f"{trial['context_length']:,}"
+    chosen = "chosen" if trial["chosen"] else ""
+    seconds = f"{trial['seconds']:.0f}"
+    return (trial["decision"], trial["setting"], measured, gain, context, speed, seconds, cost, chosen)
 
 
 def replay(recipe_file: Path, given: list[str], workspace: Path | None, as_json: bool) -> None:
