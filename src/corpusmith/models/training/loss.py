@@ -109,7 +109,7 @@ def bear_loss(causal: Any) -> bool:
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     original = causal.forward
-    chunked = _head_is_all(causal)
+    chunked = head_is_all(causal)
 
     def forward(
         self: Any, *args: Any, labels: Tensor | None = None, shift_labels: Tensor | None = None, **kwargs: Any
@@ -135,7 +135,7 @@ def bear_loss(causal: Any) -> bool:
     return chunked
 
 
-def _head_is_all(causal: Any) -> bool:
+def head_is_all(causal: Any) -> bool:
     """Whether `head(body(x))` is what the model calls logits, seen on four tokens."""
     head, body = causal.get_output_embeddings(), causal.base_model
     if not isinstance(head, nn.Linear) or body is causal:
