@@ -93,7 +93,8 @@ def _rival(session: Session, brief: Brief, chosen: Trial) -> dict[str, str]:
 def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelWork, Figures]:
     session.emit("ablation: the same small model, trained on the data as it came in and as it is now")
     try:
-        report = session.step("ablate", {}, {"raw": state["raw"], "curated": state["data"]}).artifact
+        curated = _documents(session, state)
+        report = session.step("ablate", {}, {"raw": state["raw"], "curated": curated}).artifact
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
@@ -103,3 +104,12 @@ def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelW
     session.emit(line)
     found = {name: m for name, m in calls.scorecard_of(report).metrics.items() if METRICS[name].scope == "ablation"}
     return work.model_copy(update={"ablation": report.id, "ablation_line": line}), found
+
+
+def _documents(session: Session, state: LoopState) -> str:
+    """The curated rows as they can be compared with the raw ones: before pairs were made out of them."""
+    artifacts = session.runner.workspace.artifacts
+    shape, data = artifacts.open(state["raw"]).shape, artifacts.open(state["data"])
+    while data.shape is not shape and "data" in data.record.inputs:
+        data = artifacts.open(data.record.inputs["data"])
+    return data.id
