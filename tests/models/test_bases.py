@@ -11,7 +11,7 @@ import pytest
 from hub_server import HubServer, Repo, files_of
 
 from corpusmith.core.errors import ParameterError, PreconditionError, SourceError
-from corpusmith.models.bases import BasePoint, describe, inspect, point_at
+from corpusmith.models.bases import BasePoint, describe, glance, inspect, point_at
 from corpusmith.models.digests import model_digests
 from corpusmith.models.hub_publish import HubAccess
 from corpusmith.models.loading import ModelPlace, checked_folders
@@ -159,3 +159,24 @@ def test_what_a_hub_cannot_give(hub: HubServer, folder: Path) -> None:
     for state in (None, commit):
         with pytest.raises(SourceError, match=r"org/small is not whole on this machine.*HF_ENDPOINT"):
             describe(point_at("org/small", state, access), "org/small", access)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "word"),
+    [
+        ("/no/such/model", SourceError, "no base model at"),
+        ("./neither/this", SourceError, "no base model at"),
+        ("a b c", ParameterError, "names no base model"),
+        ("owner/na--me", ParameterError, "names no base model"),
+    ],
+)
+def test_a_glance_refuses_what_cannot_be_a_base(name: str, kind: type[Exception], word: str) -> None:
+    with pytest.raises(kind, match=word):
+        glance(name)
+
+
+def test_a_glance_takes_tiny_a_folder_and_a_hub_id(folder: Path, tmp_path: Path) -> None:
+    for name in ("tiny", str(folder), "Qwen/Qwen2.5-0.5B"):
+        glance(name)
+    with pytest.raises(SourceError, match=r"lacks config\.json"):
+        glance(str(tmp_path))

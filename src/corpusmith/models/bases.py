@@ -63,6 +63,27 @@ def point_at(name: str, revision: str | None = None, access: HubAccess | None = 
     return BasePoint("hub", name, commit_of(name, revision, access))
 
 
+def glance(name: str) -> None:
+    """Refuse early what cannot be a base, without reading weights or asking a hub.
+
+    Raises:
+        ParameterError: It is no name of a base.
+        SourceError: It names a folder that is not there or holds no model.
+    """
+    folder = Path(name).expanduser()
+    if name == TINY:
+        return
+    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
+        if not folder.is_dir():
+            raise SourceError(f"there is no base model at {name}", hint="Give tiny, a folder, or a hub id.")
+        if (folder / ADAPTER_CONFIG).is_file():
+            raise SourceError(f"{folder} holds an adapter, not a whole model", hint="Give the base, or merge it first.")
+        if not (folder / "config.json").is_file():
+            raise SourceError(f"{folder} lacks config.json", hint="Give a folder that save_pretrained wrote.")
+    elif not _HUB_ID.fullmatch(name) or ".." in name or "--" in name:
+        raise ParameterError(f"{name!r} names no base model", hint="Give tiny, a folder, or a hub id (owner/name).")
+
+
 def describe(point: BasePoint, name: str, access: HubAccess | None = None) -> ModelManifest:
     """The manifest of a folder or a hub model, after every check; downloads the hub model.
 

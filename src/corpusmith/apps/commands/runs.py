@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from corpusmith import sources
 from corpusmith.agent.goals import wishes_of
 from corpusmith.agent.methods import CATALOGUE
+from corpusmith.agent.modelling.moves import MOVES
 from corpusmith.agent.options import RunOptions
 from corpusmith.agent.understanding.explain import explain
 from corpusmith.apps.approving import ask_on_terminal
@@ -22,6 +23,7 @@ from corpusmith.apps.stopping import Stop
 from corpusmith.apps.workspaces import open_existing
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import BudgetExceeded, ParameterError
+from corpusmith.core.metrics import METRICS
 from corpusmith.core.settings import load_settings
 from corpusmith.tools.registry import TOOLS
 from corpusmith.workflows.recipe import load_recipe
@@ -112,9 +114,13 @@ def plan_of(brief: Brief) -> list[dict[str, str]]:
     goals = [(str(gate), gate.metric) for gate in brief.gates] + [(w, f"wish:{w}") for w in wishes_of(brief)]
     rows = []
     for shown, goal in goals:
-        found = [m for m in CATALOGUE.values() if goal in m.moves]
+        scope = METRICS[goal].scope if goal in METRICS else ""
+        if scope == "ablation":
+            rows.append({"goal": shown, "methods": "ablation of the data", "source": "FW, one recipe on two sets"})
+            continue
+        found = list(MOVES.values()) if scope == "model" else [m for m in CATALOGUE.values() if goal in m.moves]
         methods = ", ".join(m.name for m in found) or "none: it is only measured"
-        rows.append({"goal": shown, "methods": methods, "source": "; ".join(m.source for m in found)})
+        rows.append({"goal": shown, "methods": methods, "source": "; ".join(dict.fromkeys(m.source for m in found))})
     return rows
 
 

@@ -1,0 +1,69 @@
+"""The demo of a model: from a sentence over damaged real text to a trained, judged and registered model, offline.
+
+    python examples/demo_model.py [--rows 1600] [--seed 7] [--out demo/model]
+
+The corpus is planted like that of `demo.py`. The base is `tiny`, pre-trained on this machine on documents that the
+corpus holds nothing of. Everything lands under `demo/model/`: the corpus and the workspace with dataset, model, report,
+recipe and trace. No key, no network, no download once the training extra is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from corpusmith.evals.planting import plant
+
+REQUEST = (
+    "Turn ./corpus into 1,000 deduplicated English instruction examples without personal data, decontaminated against "
+    "evals/items.jsonl, fine-tune a LoRA on them, show that the curation helped, and promote it only if it beats the "
+    "base model"
+)
+
+
+def main() -> int:
+    """Run the demo; exits with the run's status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1600)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path("demo/model"))
+    given = parser.parse_args()
+    out = given.out
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    truth = plant(out, profile="demo", seed=given.seed, rows=given.rows)
+    print(f"corpus   {truth.corpus}: {len(truth.rows):,} rows in four formats, damaged on purpose")
+    print(f"request  {REQUEST}\n", flush=True)
+    started = time.monotonic()
+    command = [
+        sys.executable,
+        "-m",
+        "corpusmith",
+        "run",
+        REQUEST,
+        "--workspace",
+        "workspace",
+        "--name",
+        "guide",
+        "--json",
+    ]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, cwd=out)
+    if done.returncode not in (0, 3):
+        sys.stdout.write(done.stdout)
+        return done.returncode
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    from corpusmith.apps.commands.runs import print_outcome
+
+    print()
+    print_outcome(outcome, workspace=out / "workspace")
+    print(f"\nfrom the sentence to the registry in {time.monotonic() - started:.0f} s")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
