@@ -1,4 +1,4 @@
-"""Every request of cases.yaml becomes the brief that stands beside it."""
+"""Every request of cases.yaml and cases_models.yaml becomes the brief that stands beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from corpusmith.core.brief import Brief, Request
 from corpusmith.core.errors import RequestError
 from corpusmith.core.metrics import METRICS
 
-CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "cases.yaml").read_text("utf-8"))
+FILES = ("cases.yaml", "cases_models.yaml")
+CASES: list[dict[str, Any]] = [
+    case for name in FILES for case in yaml.safe_load((Path(__file__).parent / name).read_text("utf-8"))
+]
 BRIEFS = [case for case in CASES if "error" not in case]
 ERRORS = [case for case in CASES if "error" in case]
 

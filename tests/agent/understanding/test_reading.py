@@ -24,6 +24,9 @@ PHRASES = [
     "English", "no personal data", "at most 1% near-duplicates", "2000 documents", "90/5/5 split", "as Parquet",
     "don't deduplicate", "sorted by moon phase", "fine-tune a LoRA on them", "within 10 minutes", "not German",
     "between 50 and 100,000 characters", "keep at least 80%", "call it essays", "from ./a b.jsonl", "as jsonl",
+    "train gpt2 and Qwen/Qwen2.5-0.5B, keep the best", "don't train anything", "promote it only if it beats the base",
+    "accuracy at least 90%", "push it to the hub as acme/news", "with DPO, rank 8, 3 epochs", "on 2 workers with Ray",
+    "deploy it if my boss agrees", "show that the curation helped", "check forgetting on ./g.jsonl", "use RAG",
     "stratified by topic", "keep the duplicates", "1.5M tokens", "translate it into French", "no HTML", "seed 3",
 ]  # fmt: skip
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from corpusmith.agent.understanding.ablation import read_ablation
 from corpusmith.agent.understanding.amounts import read_size, read_splits
+from corpusmith.agent.understanding.approach import approach_of, deliverable_of, read_approach, read_choice
 from corpusmith.agent.understanding.balance import balance_of, read_balance
-from corpusmith.agent.understanding.clauses import read_declined, read_unsupported
+from corpusmith.agent.understanding.bases import read_bases
+from corpusmith.agent.understanding.clauses import read_declined, read_rows_for, read_unsupported
 from corpusmith.agent.understanding.copies import dedup_mode, read_copies
 from corpusmith.agent.understanding.defaults import assumptions, default_gates
 from corpusmith.agent.understanding.draft import EXAMPLE, Draft, Leftover
+from corpusmith.agent.understanding.hyperparameters import read_hyperparameters
+from corpusmith.agent.understanding.judging import evaluation_of, read_judging
 from corpusmith.agent.understanding.languages import languages_kept, read_languages
 from corpusmith.agent.understanding.leftovers import content_words, leftovers
 from corpusmith.agent.understanding.limits import budgets_of, read_limits, read_seed, seed_of
+from corpusmith.agent.understanding.machines import read_machines
 from corpusmith.agent.understanding.output import output_of, read_files, read_template, read_windows
 from corpusmith.agent.understanding.places import (
     read_evaluation_sets,
@@ -22,21 +28,46 @@ from corpusmith.agent.understanding.places import (
     read_text_field,
 )
 from corpusmith.agent.understanding.privacy import kinds_to_mask, read_privacy
+from corpusmith.agent.understanding.publishing import read_publishing, settle_publishing
 from corpusmith.agent.understanding.quality import read_quality, read_text_form
 from corpusmith.agent.understanding.ranges import lengths, read_lengths, read_numbers
+from corpusmith.agent.understanding.release import read_release
+from corpusmith.agent.understanding.rivals import read_rivals, read_scores
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.targets import read_floors, read_targets
-from corpusmith.core.brief import Brief, DedupWish, Deliverable, Request, Size, Splits
+from corpusmith.agent.understanding.training import (
+    read_kept_out,
+    read_training,
+    settle_shape,
+    training_assumptions,
+    training_of,
+)
+from corpusmith.core.brief import Brief, DedupWish, EvaluationWish, Request, Size, Splits
 from corpusmith.core.errors import RequestError
 from corpusmith.core.gates import Gate
+from corpusmith.core.metrics import METRICS
 
 RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_text_field,
     read_output_path,
+    read_publishing,
     read_name,
+    read_ablation,
+    read_choice,
+    read_kept_out,
+    read_declined,
+    read_training,
+    read_approach,
+    read_rivals,
+    read_hyperparameters,
+    read_judging,
+    read_scores,
+    read_machines,
+    read_bases,
+    read_release,
     read_evaluation_sets,
     read_splits,
-    read_declined,
+    read_rows_for,
     read_unsupported,
     read_seed,
     read_floors,
@@ -48,6 +79,8 @@ RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_limits,
     read_size,
     read_template,
+    settle_shape,
+    settle_publishing,
     read_languages,
     read_privacy,
     read_copies,
@@ -81,6 +114,8 @@ def understand(request: Request) -> Brief:
     _refuse_foreign(scan, left)
     brief = _brief(request, draft, languages)
     explicit = _explicit_gates(draft, brief)
+    if brief.training is None:
+        explicit = [gate for gate in explicit if METRICS[gate.metric].scope != "model"]
     told = {gate.metric for gate in explicit}
     gates = [*explicit, *(gate for gate in default_gates(brief, draft) if gate.metric not in told)]
     if "contamination_rate" in told and not brief.decontaminate_against:
@@ -92,7 +127,9 @@ def understand(request: Request) -> Brief:
         update={
             "gates": tuple(gates),
             "not_understood": tuple(str(item) for item in left),
-            "assumed": tuple(dict.fromkeys([*read_as, *draft.notes, *assumptions(brief, draft)])),
+            "assumed": tuple(
+                dict.fromkeys([*read_as, *draft.notes, *assumptions(brief, draft), *training_assumptions(brief, draft)])
+            ),
         }
     )
 
@@ -112,7 +149,9 @@ def _refuse_foreign(scan: Scan, left: list[Leftover]) -> None:
 
 def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
     mode = dedup_mode(draft)
-    train, validation, test = draft.last("splits", (1.0, 0.0, 0.0))
+    training, approach = training_of(draft), approach_of(draft)
+    judged = training is not None or approach == "prompting"
+    train, validation, test = draft.last("splits", (0.8, 0.1, 0.1) if judged else (1.0, 0.0, 0.0))
     remove_pii = draft.last("remove_pii", False)
     copies = DedupWish(
         exact=mode != "none",
@@ -123,7 +162,7 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
     rows = draft.last("size.rows")
     return Brief(
         request=request.text,
-        deliverable=draft.last("deliverable", Deliverable.DATASET),
+        deliverable=deliverable_of(draft),
         sources=tuple(dict.fromkeys([*request.sources, *draft.union("sources")])),
         text_field=draft.last("text_field"),
         languages=languages,
@@ -141,6 +180,13 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
         numbers=draft.union("numbers"),
         balance=balance_of(draft),
         generate_instructions=draft.last("generate_instructions", False),
+        approach=approach,
+        training=training,
+        evaluation=evaluation_of(draft) if judged else EvaluationWish(),
+        ablation=draft.last("ablation", False),
+        promote=training is not None and draft.last("promote", False),
+        publish_to=draft.last("publish_to"),
+        publish_data_to=draft.last("publish_data_to"),
         retention_floor=draft.last("retention_floor", Brief(request="").retention_floor),
         source_floor=draft.last("source_floor", 0.0),
         budgets=budgets_of(draft, request),

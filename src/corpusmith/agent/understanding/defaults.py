@@ -65,6 +65,11 @@ def _wished(brief: Brief, draft: Draft) -> list[Row]:
         ),
         (low, ("short_rate", "<=", 0.0, MUST, "a smallest length was asked for")),
         (high, ("long_rate", "<=", 0.0, MUST, "a largest length was asked for")),
+        (brief.training, ("gain_over_base_low", ">", 0.0, MUST, "a fine-tune that does not beat its base is no gain")),
+        (
+            brief.training and brief.evaluation.general,
+            ("forgetting", "<=", 0.05, SHOULD, "what the base knew is worth keeping; bits per byte on the general set"),
+        ),
         (brief.splits.train < 1, ("split_leak_rate", "<=", 0.0, MUST, "near-duplicates never straddle splits")),
     )
     return [row for wished, row in table if wished]
@@ -115,7 +120,7 @@ def assumptions(brief: Brief, draft: Draft) -> list[str]:
     out += masking_assumptions(brief)
     if not brief.languages:
         out.append("languages: all are kept")
-    if not draft.has("splits"):
+    if not draft.has("splits") and brief.training is None:
         out.append("splits: none, every row is in train")
     if not draft.has("output.files"):
         out.append("files: Parquet")

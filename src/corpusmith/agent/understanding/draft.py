@@ -108,6 +108,10 @@ class Draft:
         target = round(target, 9)
         self.wishes.append(Wish(at, Gate(metric=metric, op=op, target=target, severity=severity, why=words), needs))
 
+    def hope(self, gate: Gate, at: int) -> None:
+        """Ask for a gate that is reported and not demanded, as a question asks for it."""
+        self.wishes.append(Wish(at, gate))
+
 
 def share(text: str) -> float:
     """`1%` is 0.01; a number without the sign is taken as it is."""

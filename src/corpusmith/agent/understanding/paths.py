@@ -22,7 +22,7 @@ _CANDIDATE = re.compile(
     rf"(?P<relative>[A-Za-z_][\w.-]*(?:/[\w.*-]+)+/?)",
     re.IGNORECASE,
 )
-_NO_PATH = re.compile(
+NO_PATH = re.compile(
     r"(?:train|training|validation|valid|val|dev|test|question|answer|q|a|and|or|instruction|response|prompt|input"
     r"|output|chosen|rejected|he|she|documents|rows|articles)(?:/\w+)+",
     re.IGNORECASE,
@@ -42,7 +42,7 @@ def find_paths(text: str) -> list[tuple[int, int, str]]:
         if match.group("quoted") is None:
             path = path.rstrip(".!?:")
             end = match.start() + len(path)
-        if path.strip("./~*") == "" or _NO_PATH.fullmatch(path) or re.fullmatch(r"/\d[\d/.]*", path):
+        if path.strip("./~*") == "" or NO_PATH.fullmatch(path) or re.fullmatch(r"/\d[\d/.]*", path):
             continue
         found.append((match.start(), end, path))
     return found

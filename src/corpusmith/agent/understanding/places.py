@@ -8,12 +8,12 @@ from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.words import FIELD, PATH
 
-_BENCHMARKS = (
+BENCHMARKS = (
     r"(?:gsm8k|mmlu(?:-pro)?|hellaswag|arc(?:-easy|-challenge)?|humaneval|mbpp|truthfulqa|winogrande|boolq|piqa|squad"
     r"|math500|bbh|ifeval|commonsenseqa|openbookqa|triviaqa|drop|gpqa|lambada)"
 )
 _ONE_SET = (
-    rf"(?:the )?(?:(?:{_BENCHMARKS} (?:(?:test|eval|validation)(?: set)? )?)?{PATH}|{_BENCHMARKS})(?: "
+    rf"(?:the )?(?:(?:{BENCHMARKS} (?:(?:test|eval|validation)(?: set)? )?)?{PATH}|{BENCHMARKS})(?: "
     r"(?:test|eval|evaluation)(?: sets?)?)?"
 )
 _SETS = rf"(?P<sets>{_ONE_SET}(?:(?:,| and|, and|,? or) {_ONE_SET})*)"
@@ -96,7 +96,7 @@ def read_evaluation_sets(scan: Scan, draft: Draft) -> None:
         for match in scan.find(pattern, negated=True):
             sets = match.group("sets")
             words = scan.take(match)
-            for found in re.finditer(rf"{PATH}|{_BENCHMARKS}(?! (?:\w+ ){{0,2}}‹)", sets):
+            for found in re.finditer(rf"{PATH}|{BENCHMARKS}(?! (?:\w+ ){{0,2}}‹)", sets):
                 name = found.group() if "‹" not in found.group() else scan.path(found.group())
                 draft.claim("decontaminate_against", name, match.start() + found.start(), words)
             draft.gate(scan, "contamination_rate", "<=", 0.0, match.start(), words)

@@ -166,6 +166,10 @@ class Scan:
             if negated or not _NEGATED.search(self.norm, 0, match.start()):
                 yield match
 
+    def match_at(self, pattern: str, at: int) -> re.Match[str] | None:
+        """The match of `pattern` that begins at `at`, or None."""
+        return re.compile(pattern).match(self.norm, at)
+
     def take(self, match: re.Match[str], counts: bool = True) -> str:
         """Use up a match; the person's own words for it. `counts` says that a wish was understood by it."""
         return self.take_span(match.start(), match.end(), counts)

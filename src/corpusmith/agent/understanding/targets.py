@@ -183,12 +183,13 @@ def _repairs(scan: Scan, draft: Draft) -> None:
 
 
 def _raw(scan: Scan, draft: Draft) -> None:
-    names = "|".join(sorted(METRICS, key=len, reverse=True))
+    by_name = {name.lower(): name for name in METRICS}
+    names = "|".join(sorted(by_name, key=len, reverse=True))
     for match in scan.find(
         rf"\b(?P<metric>{names}) ?(?P<op><=|>=|==|=|<|>|≤|≥) ?(?P<target>-?{NUMBER}%?|-?\.\d+)", True
     ):
         op: Op = {"=": "==", "≤": "<=", "≥": ">="}.get(match.group("op"), match.group("op"))  # type: ignore[assignment]
-        metric, target, at = match.group("metric"), share(match.group("target")), match.start()
+        metric, target, at = by_name[match.group("metric")], share(match.group("target")), match.start()
         _ask(scan, draft, metric, op, target, at, scan.take(match))
 
 

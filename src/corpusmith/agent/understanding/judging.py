@@ -1,0 +1,132 @@
+"""How a model is judged: on which rows, by which scores, against what, by a judge, for what it forgot.
+
+accuracy at least 90% · must beat few-shot prompting · evaluate it on ./holdout.jsonl · check forgetting on ./g.jsonl
+"""
+
+from __future__ import annotations
+
+import re
+
+from corpusmith.agent.understanding.draft import Draft
+from corpusmith.agent.understanding.model_words import HOSTED, IT, MODEL_IT, WHAT, wants_model
+from corpusmith.agent.understanding.places import BENCHMARKS
+from corpusmith.agent.understanding.rivals import RIVAL
+from corpusmith.agent.understanding.scan import Scan
+from corpusmith.agent.understanding.words import PATH
+from corpusmith.core.brief import EvaluationWish
+
+_EVALUATE = (
+    r"(?:and |then )*(?:evaluat(?:e|ed|ing)|test(?:ed)?|scor(?:e|ed)|measur(?:e|ed)|judg(?:e|ed)|benchmark(?:ed)?"
+    r"|compar(?:e|ed))"
+)
+_SUBJECT = rf"(?: (?:{IT}|{MODEL_IT}|the models))"
+_HELD = r"(?:the |an? )?(?:test|validation|held-?out|holdout)(?: (?:split|set|data|rows))?"
+_AGAINST = rf"(?:(?:the|its|all|every) )?(?:{RIVAL}|(?:un-?tuned|original) (?:1|one)|baselines?)"
+_JUDGE = (
+    r"\b(?:(?:with|and|use|using|by|have|let|also) )*(?:an? |the )?(?:llm(?:[- ]as[- ](?:an? )?judge|[- ]judges?)"
+    r"|model judge|judge"
+    rf" model)(?: (?:to )?(?:score|rate|judge|grade) (?:{IT}|the answers))?\b|\b(?:and )?judged? (?:it |them |the"
+    rf" answers )?(?:with|by)"
+    r" an? (?:llm|model|judge)\b"
+)
+_NAMED_JUDGE = (
+    rf"\b(?:and )?(?:have|let) (?P<a>{HOSTED}) (?:judge|score|rate|grade) (?:it|them|the answers)\b|\b(?:and )?"
+    rf"(?:judged?|scored?"
+    rf"|rated?|graded?) (?:it |them |the answers )?(?:by|with) (?P<b>{HOSTED})|\b(?:with|and|use|using) "
+    rf"(?P<c>{HOSTED}) as (?:an? |the )?judge\b"
+)
+_FORGET = (
+    rf"\b(?:and |also )*(?:check|test|watch|measure)(?: (?:for|against|it for|the|what it|how much it))*(?:"
+    rf" catastrophic)? (?:forgetting"
+    rf"|forgets|forgot) (?:on|with|against|over|using|of|in) (?P<path>{PATH})"
+)
+_MUST_NOT_FORGET = (
+    rf"\b(?:but )?(?:it |the model )?(?:must not|mustn't|may not|should not|shouldn't|without) forget(?:ting)? (?:"
+    rf"(?:what (?:is|stands) |anything "
+    rf"|all )?(?:in|of|from) )?(?P<path>{PATH})"
+)
+_FORGET_NOTHING = (
+    r"\b(?:without|no|avoid(?:ing)?|prevent(?:ing)?|so that it (?:does not|doesn't|won't)|it (?:must not|should not))"
+    r" (?:catastrophic(?:ally)? )?forget(?:ting)?\b"
+)
+FORGETTING = 0.05
+_TASKS = {
+    "label": r"classif(?:y|ies|ying|ication|iers?)|labell?ing|(?:predict|assign|guess)(?:s|ing)? (?:the |its |an? )?"
+    r"(?:right )?(?:labels?"
+    r"|categor(?:y|ies)|class(?:es)?|topics?|sentiments?)|categori[sz](?:e|es|ing)",
+    "number": r"(?<!logistic )(?<!ridge )regress(?:ors?|ion)|(?:predict|estimat|guess)(?:e|s|es|ing)? (?:the |its "
+    r"|an? )?"
+    r"(?:\w+ )?(?:prices?|numbers?|scores?|ratings?"
+    r"|values?|costs?|amounts?)|(?:price|rating|score) prediction",
+}
+
+
+def read_judging(scan: Scan, draft: Draft) -> None:
+    """The evaluation wanted, before splits are read: `on the test split` asks for no new one."""
+    if not wants_model(draft):
+        return
+    _read_task(scan, draft)
+    _read_forgetting(scan, draft)
+    _read_judge(scan, draft)
+    for match in scan.find(rf"\b{_EVALUATE}{_SUBJECT}? (?:on|against|with|using) (?P<path>{PATH})"):
+        at, path = match.start(), scan.path(match.group("path"))
+        words = scan.take(match)
+        draft.claim("evaluation.on", path, at, words)
+        draft.claim("decontaminate_against", path, at, words)
+        draft.gate(scan, "contamination_rate", "<=", 0.0, at, words)
+    for match in scan.find(rf"\b{_EVALUATE}{_SUBJECT}? (?:on|against|with) {BENCHMARKS}\b"):
+        words = scan.take(match, counts=False)
+        draft.leave(match.start(), re.sub(r"^(?:and|then) ", "", words), "name the evaluation set as a file")
+    for match in scan.find(
+        rf"\b{_EVALUATE}(?:{_SUBJECT}(?: (?:on|against|with|to) (?:{_HELD}|{_AGAINST}))?| (?:on|against) (?:{_HELD}"
+        rf"|{_AGAINST}))"
+        rf"(?:,? and (?:with |to )?(?:{_HELD}|{_AGAINST}))*(?: on {_HELD})?(?![\w-])"
+    ):
+        scan.take(match)
+
+
+def _read_task(scan: Scan, draft: Draft) -> None:
+    for task, pattern in _TASKS.items():
+        if not re.search(rf"\b(?:{pattern})\b", scan.full):
+            continue
+        draft.claim("evaluation.task", task, 0, pattern)
+        for match in scan.find(
+            rf"\b(?:(?:that|which|to|for|and|the task is) )*(?:to )?(?:{pattern})\b(?! (?:model|the data))"
+        ):
+            scan.take(match)
+    for match in scan.find(rf"\b(?:an? |the )?{WHAT} (?:that|which) (?=\x00)"):
+        scan.take(match)
+
+
+def _read_forgetting(scan: Scan, draft: Draft) -> None:
+    for match in scan.find(_FORGET):
+        draft.claim("evaluation.general", scan.path(match.group("path")), match.start(), scan.take(match))
+    for match in scan.find(_MUST_NOT_FORGET, True):
+        at, path = match.start(), scan.path(match.group("path"))
+        words = scan.take(match)
+        draft.claim("evaluation.general", path, at, words)
+        draft.gate(scan, "forgetting", "<=", FORGETTING, at, words)
+        draft.notes.append(f"forgetting: at most {FORGETTING:g} bits per byte on the general set, for '{words}'")
+    for match in scan.find(_FORGET_NOTHING, True):
+        reason = "name a general set, as in: check forgetting on ./general.jsonl"
+        draft.leave(match.start(), scan.take(match, counts=False), reason)
+
+
+def _read_judge(scan: Scan, draft: Draft) -> None:
+    for match in scan.find(_NAMED_JUDGE):
+        group = next(name for name in "abc" if match.group(name))
+        name, at = scan.original(*match.span(group)), match.start()
+        draft.claim("evaluation.judge", True, at, scan.take(match))
+        draft.leave(at, name, "the judge is the chat model of the settings")
+    for match in scan.find(_JUDGE):
+        draft.claim("evaluation.judge", True, match.start(), scan.take(match))
+
+
+def evaluation_of(draft: Draft) -> EvaluationWish:
+    """How a model is to be judged, as far as anything was said."""
+    said = {
+        name: draft.last(f"evaluation.{name}")
+        for name in EvaluationWish.model_fields
+        if draft.has(f"evaluation.{name}")
+    }
+    return EvaluationWish(**said)

@@ -1,0 +1,76 @@
+"""When a model becomes the champion: promote, deploy, put live, and on which condition."""
+
+from __future__ import annotations
+
+import re
+
+from corpusmith.agent.understanding.clauses import PLAIN_TAIL
+from corpusmith.agent.understanding.draft import Draft
+from corpusmith.agent.understanding.model_words import MODEL_IT, WHAT, wants_model
+from corpusmith.agent.understanding.scan import BLANK, Scan
+from corpusmith.agent.understanding.words import DONT
+from corpusmith.core.brief import Deliverable
+
+_IF = r"(?:but |and )?(?:only |automatically )?(?:if|when|once|provided(?: that)?|unless|as long as|after)"
+_MET = (
+    rf"{_IF} (?:it |the model )?(?:also )?(?:is )?{BLANK}+(?:(?:,? and|,? or|,)?(?: also| it| the model| if)*"
+    rf" ?{BLANK}+)*"
+    rf"|{_IF} (?:it |the (?:result|model) |all (?:the |its )?|every |the |its )?(?:must )?(?:gates?|checks?"
+    rf"|evaluation)?"
+    r" ?(?:pass(?:es)?|holds?|is (?:any )?(?:good|better)|are met|succeeds?)(?: (?:all|every|the) (?:gates?|checks?"
+    r"|evaluations?))?\b"
+)
+_WHEN = rf"(?:,? (?P<met>{_MET})|,? (?P<unmet>{_IF} (?!possible|you can|it works)[^,.;{BLANK}]+))?"
+_PROMOTE = (
+    rf"(?:promote|register|release)(?: {MODEL_IT})?(?: (?:in|to|into|as) (?:the )?(?:registry|champion))?"
+    rf"|make {MODEL_IT} (?:the )?(?:champion|live model)"
+)
+_SERVE = (
+    rf"(?:deploy|serve|host)\b|ship {MODEL_IT}|roll {MODEL_IT} out|roll out {MODEL_IT}|put {MODEL_IT} (?:live|(?:in"
+    rf"|into) production"
+    rf"|behind an? (?:api|endpoint))|go(?:es)? live"
+)
+SERVED_BY_PROMOTION = "serving is not in this version; it is promoted in the registry instead"
+
+
+def read_release(scan: Scan, draft: Draft) -> None:
+    """Promotion and deployment with their conditions; a condition that cannot be checked promotes nothing.
+
+    Runs after the rules that read what must be beaten and reached, whose words it finds used.
+    """
+    for match in scan.find(
+        r"\bwithout (?:asking(?: me| us| anybody)?(?: first)?|(?:an? |my )?(?:approval|confirmation|permission))\b",
+        True,
+    ):
+        reason = "approvals are given by --approve and --policy, never in the request"
+        draft.leave(match.start(), scan.take(match, counts=False), reason)
+    if not wants_model(draft):
+        _without_model(scan, draft)
+        return
+    for match in scan.find(
+        rf"\b{DONT} (?:automatically )?(?P<act>{_PROMOTE}|{_SERVE})(?: {MODEL_IT}| anything)?\b{_WHEN}", True
+    ):
+        _promise(scan, draft, match, bool(match.group("met")))
+    for match in scan.find(rf"\b(?:and |then )*(?P<act>{_PROMOTE})\b(?! (?:data|dataset)){_WHEN}"):
+        _promise(scan, draft, match, True)
+    for match in scan.find(rf"\b(?:and |then )*(?P<act>{_SERVE})(?: {MODEL_IT})?{PLAIN_TAIL}{_WHEN}"):
+        draft.claim("deliverable", Deliverable.ENDPOINT, match.start(), match.group())
+        words = re.sub(r"^(?:(?:and|then) )+", "", scan.original(match.start(), match.end()))
+        draft.leave(match.start(), words, SERVED_BY_PROMOTION)
+        _promise(scan, draft, match, True)
+
+
+def _promise(scan: Scan, draft: Draft, match: re.Match[str], wanted: bool) -> None:
+    """Promote or not; what was asked under a condition that no gate expresses is not done, and said."""
+    at, unmet = match.start(), match.group("unmet")
+    words = scan.take(match)
+    if wanted and unmet:
+        draft.claim("promote", False, at, words)
+        draft.leave(at, words, "no gate says that: promote it yourself, with `corpusmith model promote`")
+        return
+    draft.claim("promote", wanted, at, words)
+
+
+def _without_model(scan: Scan, draft: Draft) -> None:
+    for match in scan.find(rf"\b(?:promote|register) (?:the|my|our) (?:\w+ )?{WHAT}\b"):
+        draft.leave(match.start(), scan.take(match, counts=False), "no model was asked for")
