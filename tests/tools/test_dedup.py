@@ -58,6 +58,13 @@ def test_repeated_instructions_go_and_the_longest_answer_stays(make_dataset: Mak
     assert made.table().column("output").to_pylist() == ["a longer answer"]
 
 
+def test_an_instruction_is_compared_together_with_its_input(make_dataset: Make, call_tool: Any) -> None:
+    rows = [{"instruction": "Translate.", "input": text, "output": f"{text}!"} for text in ("ja", "nein", "Ja")]
+    data = make_dataset(rows, shape=Shape.INSTRUCTION)
+    _, made = call_tool(TOOL, DedupParams(near=False, on="instruction"), {"data": data})
+    assert made.table().column("input").to_pylist() == ["ja", "nein"]
+
+
 def test_a_source_that_is_wiped_out_raises_an_alarm(make_dataset: Make, call_tool: Any) -> None:
     rows = [{"text": f"{PAGE} and more", "source": "a"}]
     rows += [

@@ -86,7 +86,8 @@ def find_duplicates(
         keep: `longest` visits the row with most distinct 5-grams first (then most bytes, then the earlier), so what
             is kept holds what is dropped, also for cut-off copies; `first` visits in row order.
         within: `source` compares rows of the same source only.
-        on: Column that is compared, for example `instruction`; `keep` still looks at the whole text for length.
+        on: Column that is compared, for example `instruction` (with its `input`); `keep` still looks at the whole text
+            for length.
         scratch: Folder for temporary files; they are removed.
         cancel: Asked between parts and blocks.
 

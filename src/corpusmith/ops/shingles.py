@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from corpusmith.core.rows import SOURCE, TEXT, set_column
@@ -35,7 +36,7 @@ class Shingles:
         size: Words per shingle.
         shingles: Whether `_shingles` is wanted.
         within: `source` makes rows of different sources share nothing.
-        on: Column that is compared.
+        on: Column that is compared; `instruction` goes with the `input` it is about.
     """
 
     size: int = 5
@@ -46,7 +47,7 @@ class Shingles:
 
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch with the columns added."""
-        data, offsets = utf8_buffers(batch.column(self.on))
+        data, offsets = utf8_buffers(self._compared(batch))
         rows = batch.num_rows
         lengths = np.diff(offsets)
         seeds = self._seeds(batch)
@@ -68,6 +69,13 @@ class Shingles:
         for name, values in ((KEY_1, keys[:, 0]), (KEY_2, keys[:, 1]), (LENGTH, _text_bytes(batch))):
             batch = set_column(batch, name, pa.array(np.ascontiguousarray(values)))
         return batch
+
+    def _compared(self, batch: pa.Table) -> pa.ChunkedArray:
+        if self.on != "instruction" or "input" not in batch.schema.names:
+            return batch.column(self.on)
+        return pc.binary_join_element_wise(
+            batch.column("instruction"), batch.column("input"), pa.scalar("\n", pa.large_string()), null_handling="skip"
+        )
 
     def _seeds(self, batch: pa.Table) -> npt.NDArray[np.uint64]:
         if self.within == "all":

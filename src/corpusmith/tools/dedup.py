@@ -40,7 +40,9 @@ class DedupParams(ToolParams):
     )
     keep: Literal["longest", "first"] = Field("longest", description="which copy stays: the longest, or the earliest")
     within: Literal["all", "source"] = Field("all", description="compare all rows, or only rows of the same source")
-    on: Literal["text", "instruction", "prompt"] = Field("text", description="column that is compared")
+    on: Literal["text", "instruction", "prompt"] = Field(
+        "text", description="column that is compared; an instruction together with its input"
+    )
     source_alarm: float = Field(
         0.5, gt=0, le=1, description="share of a source's rows (of 20 or more) whose loss raises an alarm"
     )
@@ -153,7 +155,7 @@ def _alarms(losses: Mapping[str, tuple[int, int]], shares: Mapping[str, float], 
 
 TOOL = Tool(
     name="dedup",
-    version=1,
+    version=2,
     kind="pure",
     params=DedupParams,
     run=run,
