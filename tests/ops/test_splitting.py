@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusmith.ops.splitting import SPLITS, assign_splits, same_value_links, union_groups
+from corpusmith.ops.splitting import (
+    GIVEN,
+    NAMED,
+    SPLITS,
+    GivenSplit,
+    assign_splits,
+    given_splits,
+    same_value_links,
+    union_groups,
+)
 
 
 def keys(count: int, seed: int = 0) -> np.ndarray:
@@ -65,3 +75,50 @@ def test_weights_count_and_the_seed_matters() -> None:
     two = assign_splits(groups, weights, keys(200, 1), {"train": 0.5, "test": 0.5})
     assert (one != two).any()
     assert abs(weights[one == 0].sum() - 500) <= 9
+
+
+@pytest.mark.parametrize(
+    ("source", "meta", "split", "named"),
+    [
+        ("a.jsonl", '{"split": "Test"}', "test", False),
+        ("train.jsonl", '{"split": "dev"}', "validation", False),
+        ("train.jsonl", '{"split": "spare"}', None, False),
+        ("all.json", '{"json_path": "train.articles.samples"}', "train", True),
+        ("train.json", '{"json_path": "sets.test"}', "test", True),
+        ("train-00000-of-00002.parquet", "{}", "train", True),
+        ("data/gsm8k_test.jsonl", "{}", "test", True),
+        ("train/articles.jsonl", "{}", "train", True),
+        ("train/val.jsonl", "{}", "validation", True),
+        ("train_and_test.jsonl", "{}", None, False),
+        ("trains.jsonl", '{"split": 3}', None, False),
+        ("contest/data.jsonl", '{"split": " "}', None, False),
+    ],
+)
+def test_the_split_of_a_row_is_its_field_or_the_name_of_its_list_or_file(
+    source: str, meta: str, split: str | None, named: bool
+) -> None:
+    out = GivenSplit().apply(pa.table({"source": [source], "meta": [meta]}))
+    assert (out.column(GIVEN).to_pylist(), out.column(NAMED).to_pylist()) == ([split], [named])
+
+
+@pytest.mark.parametrize(
+    ("sources", "splits"),
+    [
+        (["train.jsonl", "test.jsonl"], ["train", "test"]),
+        (["train.jsonl", "train.jsonl"], ["train", "train"]),
+        (["test.jsonl", "test.jsonl"], [None, None]),
+        (["train.jsonl", "more.jsonl"], [None, None]),
+    ],
+)
+def test_names_count_only_where_every_row_has_one_and_train_is_among_them(
+    sources: list[str], splits: list[str | None]
+) -> None:
+    table = pa.table({"source": sources, "meta": ["{}"] * len(sources)})
+    assert given_splits(GivenSplit().apply(table)) == splits
+
+
+def test_a_field_counts_whatever_names_say() -> None:
+    table = pa.table({"source": ["x.jsonl", "test.jsonl"], "meta": ['{"split": "train"}', "{}"]})
+    assert given_splits(GivenSplit().apply(table)) == ["train", "test"]
+    table = pa.table({"source": ["x.jsonl", "y.jsonl", "test.jsonl"], "meta": ['{"split": "train"}', "{}", "{}"]})
+    assert given_splits(GivenSplit().apply(table)) == ["train", None, None]

@@ -7,39 +7,87 @@ paraphrases on both sides and measures memory, not learning.
 Assignment, by largest deficit: groups larger than a tenth of the smallest split asked for come first, largest first;
 the others follow in the order of their seeded hash. Each goes to the split that is furthest below its target in rows.
 A split so ends less than one group above its target.
+
+A split that the data came with is the field `split` of its rows; without one, the name of the list or file that they
+stood in (`{"train": [...], "test": [...]}`, `train.jsonl` and `test.jsonl`), where every row has such a name and train
+is one of them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpusmith.core.rows import meta_values, set_column
+from corpusmith.core.rows import SOURCE, meta_values, set_column
 
 Codes = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
-GIVEN = "_given_split"
+GIVEN, NAMED = "_given_split", "_split_named"
 _ALIASES = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation", "testing": "test"}
 
 
 @dataclass(frozen=True)
 class GivenSplit:
-    """Row operator: adds `_given_split`, the split a row came with (its column or its field `split`), else null."""
+    """Row operator. Reads the field `split`, `source` and the field `json_path`.
+
+    Columns added:
+        _given_split (large_string): the split a row came with, common other names brought to `SPLITS`; else null.
+        _split_named (bool): whether it is only the name of the row's list or file; `given_splits` settles those.
+    """
 
     name: str = "given-split"
 
     def apply(self, batch: pa.Table) -> pa.Table:
-        """The batch with the split each row came with; common other names are brought to `SPLITS`."""
-        found = []
-        for value in meta_values(batch, "split"):
-            name = value.strip().lower() if isinstance(value, str) else None
-            name = _ALIASES.get(name, name) if name else None
-            found.append(name if name in SPLITS else None)
-        return set_column(batch, GIVEN, pa.array(found, pa.large_string()))
+        """The batch with the columns added."""
+        given, named = [], []
+        lists, files = meta_values(batch, "json_path"), batch.column(SOURCE).to_pylist()
+        for value, inside, file in zip(meta_values(batch, "split"), lists, files, strict=True):
+            own = value if isinstance(value, str) and value.strip() else None
+            given.append(_split_called(own) if own else _split_of_list(inside) or _split_of_file(file))
+            named.append(own is None and given[-1] is not None)
+        batch = set_column(batch, GIVEN, pa.array(given, pa.large_string()))
+        return set_column(batch, NAMED, pa.array(named, pa.bool_()))
+
+
+def given_splits(table: pa.Table) -> list[str | None]:
+    """The split each row came with, from the columns of `GivenSplit` over all rows of a dataset; None = none.
+
+    Names of lists and files count only where every row has a split and train is among them: a lone `test.jsonl` is a
+    file to work on, not a test set.
+    """
+    given: list[str | None] = table.column(GIVEN).to_pylist()
+    named: list[bool] = table.column(NAMED).to_pylist()
+    if not any(named) or (None not in given and "train" in given):
+        return given
+    return [None if by_name else split for split, by_name in zip(given, named, strict=True)]
+
+
+def _split_called(name: str) -> str | None:
+    """The split that `name` is a common name of."""
+    folded = name.strip().lower()
+    found = _ALIASES.get(folded, folded)
+    return found if found in SPLITS else None
+
+
+def _split_of_list(path: object) -> str | None:
+    """The split that a dotted path of JSON keys names: `train.articles.samples` is train."""
+    return next(filter(None, map(_split_called, path.split("."))), None) if isinstance(path, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _split_of_file(uri: str | None) -> str | None:
+    """The split that one word of a file's name, or the whole name of a folder above it, names."""
+    *folders, name = (uri or "").split("/")
+    words = {split for word in re.split(r"[^a-z]+", name.lower()) if (split := _split_called(word))}
+    if words:
+        return words.pop() if len(words) == 1 else None
+    return next(filter(None, map(_split_called, reversed(folders))), None)
 
 
 def union_groups(count: int, links: Sequence[tuple[Codes, Codes]]) -> Codes:

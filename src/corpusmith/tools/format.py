@@ -26,7 +26,16 @@ from corpusmith.ops import formatting as fmt
 from corpusmith.ops.card import Card, render_card
 from corpusmith.ops.ledger_lines import ledger_lines
 from corpusmith.ops.neardup import find_duplicates
-from corpusmith.ops.splitting import GIVEN, SPLITS, GivenSplit, assign_splits, same_value_links, union_groups
+from corpusmith.ops.splitting import (
+    GIVEN,
+    NAMED,
+    SPLITS,
+    GivenSplit,
+    assign_splits,
+    given_splits,
+    same_value_links,
+    union_groups,
+)
 from corpusmith.tools.format_export import DATA_FILES, Export, Files
 from corpusmith.tools.format_shuffle import Shuffle
 
@@ -146,14 +155,14 @@ def _plan(params: FormatParams, ctx: StepContext, windows: fmt.Windows | None) -
     data = ctx.data()
     operator = fmt.FormatRows(ctx.seed, windows, params.group_by)
     keep_given = params.splits is None
-    columns = [*operator.columns, *([GIVEN] if keep_given else [])]
+    columns = [*operator.columns, *([GIVEN, NAMED] if keep_given else [])]
     tables = list(ctx.engine.stream(data, [operator, *([GivenSplit()] if keep_given else [])], columns))
     if not tables:
         return _Plan([], np.zeros(0, np.int64), ("train",), None, None, "The data is empty.")
     table = pa.concat_tables(tables)
     refused = table.column(fmt.REFUSED).to_pylist()
-    if keep_given and table.column(GIVEN).null_count < data.rows:
-        return _kept_split(refused, table.column(GIVEN).to_pylist())
+    if keep_given and any(given := given_splits(table)):
+        return _kept_split(refused, given)
     shares = {} if params.splits is None else {n: s for n, s in params.splits.model_dump().items() if s > 0}
     if len(shares) <= 1:
         only = next(iter(shares), "train")
@@ -269,7 +278,7 @@ def _write(params: FormatParams, ctx: StepContext, plan: _Plan, shuffle: Shuffle
 
 TOOL = Tool(
     name="format",
-    version=1,
+    version=2,
     kind="pure",
     params=FormatParams,
     run=run,
