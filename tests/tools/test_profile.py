@@ -137,3 +137,34 @@ def test_what_is_switched_off_is_not_measured(make_dataset, call_tool):
     absent = {"near_duplicate_rate", "pii_rate", "boilerplate_rate", "html_rate", "encoding_damage_rate"}
     assert not absent & set(result.metrics)
     assert "exact_duplicate_rate" in result.metrics
+
+
+def test_a_prompt_that_stands_in_train_leaks_whatever_its_answer(make_dataset, call_tool):
+    asked = ["Name a bird that eats frogs.", "Name a city by the sea.", "name a bird that eats frogs", "Name it."]
+    rows = [
+        {"instruction": text, "input": given, "output": f"Answer {n}.", "meta": json.dumps({"json_path": where})}
+        for n, (text, given, where) in enumerate(
+            zip(asked, ["", "", "", "x"], ["train.a", "train.a", "test.a", "test.a"], strict=True)
+        )
+    ]
+    card = card_of(call_tool(TOOL, ProfileParams(), {"data": make_dataset(rows, Shape.INSTRUCTION)})[1])
+    assert (card.value("instruction_leak_rate"), card.metrics["instruction_leak_rate"].n) == (0.5, 2)
+    assert card.value("split_leak_rate") == 0.0
+    unsplit = [{name: row[name] for name in ("instruction", "input", "output")} for row in rows]
+    _, report = call_tool(TOOL, ProfileParams(), {"data": make_dataset(unsplit, Shape.INSTRUCTION)})
+    assert card_of(report).value("instruction_leak_rate") is None
+
+
+def test_answers_are_held_against_the_documents(make_dataset, call_tool):
+    answers = (PROSE, "Zebras vote for stripes, alas, now.", "No.")
+    rows = [{"instruction": "Tell me.", "input": "", "output": text} for text in answers]
+    data = make_dataset(rows, Shape.INSTRUCTION)
+    docs = make_dataset([OTHER, PROSE], uri="docs")
+    result, out = call_tool(TOOL, ProfileParams(), {"data": data, "docs.0": docs})
+    card = card_of(out)
+    assert (card.value("ungrounded_rate"), card.metrics["ungrounded_rate"].n) == (0.5, 2)
+    signals = pq.read_table(out.file("signals.parquet"))
+    assert signals.column("document").to_pylist()[::2] == ["docs#1", None]
+    assert signals.column("grounded").to_pylist()[::2] == [pytest.approx(1.0), None]
+    assert result.metrics["ungrounded_rate"] == 0.5
+    assert card_of(call_tool(TOOL, ProfileParams(), {"data": data})[1]).value("ungrounded_rate") is None

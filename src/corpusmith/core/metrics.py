@@ -15,14 +15,17 @@ class MetricInfo:
     """What one metric is.
 
     `scope` says what it is measured on: `data` alone, `run` = against the run's input (retention), `evals` = needs
-    evaluation sets, `splits` = needs a split column, `instruction` / `preference` = only on rows of that shape,
-    `model` = of a trained model on an evaluation set, `ablation` = of the data, by models trained on it.
+    evaluation sets, `splits` = needs splits, `documents` = needs the documents that answers come from, `instruction` /
+    `preference` = only on rows of that shape, `model` = of a trained model on an evaluation set, `ablation` = of the
+    data, by models trained on it.
     """
 
     meaning: str
     better: Literal["lower", "higher"]
     unit: Literal["share", "count", "number"]
-    scope: Literal["data", "run", "evals", "splits", "instruction", "preference", "model", "ablation"] = "data"
+    scope: Literal["data", "run", "evals", "splits", "documents", "instruction", "preference", "model", "ablation"] = (
+        "data"
+    )
 
 
 METRICS: dict[str, MetricInfo] = {
@@ -47,8 +50,12 @@ METRICS: dict[str, MetricInfo] = {
     "pii_rate": MetricInfo("rows that hold personal data", "lower", "share"),
     "contamination_rate": MetricInfo("rows that hold an item of an evaluation set", "lower", "share", "evals"),
     "split_leak_rate": MetricInfo("rows outside train with a near-duplicate in train", "lower", "share", "splits"),
+    "instruction_leak_rate": MetricInfo(
+        "rows outside train whose instruction stands in train", "lower", "share", "splits"
+    ),
     "repeated_instruction_rate": MetricInfo("rows whose instruction stands earlier", "lower", "share", "instruction"),
     "empty_response_rate": MetricInfo("rows with an empty response", "lower", "share", "instruction"),
+    "ungrounded_rate": MetricInfo("answers that the documents named do not support", "lower", "share", "documents"),
     "identical_pair_rate": MetricInfo("rows with chosen == rejected", "lower", "share", "preference"),
     "bits_per_byte": MetricInfo("bits the model needs per UTF-8 byte of the responses", "lower", "number", "model"),
     "perplexity": MetricInfo(

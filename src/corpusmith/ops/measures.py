@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import xxhash
 
-from corpusmith.core.rows import TEXT, Shape, meta_values, shape_of
+from corpusmith.core.rows import TEXT, Shape, shape_of
 from corpusmith.ops.language import Language
 from corpusmith.ops.quality import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
 from corpusmith.ops.signals import Signals
+from corpusmith.ops.splitting import GivenSplit
 from corpusmith.ops.truncated import truncation
 
-BROKEN, TRUNCATION, TEXT_HASH, SPLIT = "_broken_rules", "_truncation", "_text_hash", "_split"
+BROKEN, TRUNCATION, TEXT_HASH = "_broken_rules", "_truncation", "_text_hash"
 INSTRUCTION_HASH, EMPTY_RESPONSE, IDENTICAL_PAIR = "_instruction_hash", "_empty_response", "_identical_pair"
 
 
@@ -34,15 +34,11 @@ class Measures:
         _broken_rules (large_string): every published quality rule that the row breaks, joined by commas; "" = none.
         _truncation (float64): how surely the text was cut off, 0–1.
         _text_hash (int64): xxh3-64 of the text as it is.
-        _split (large_string): value at `split_field`, null where there is none.
+        _given_split (large_string), _split_named (bool): the split a row came with (`ops.splitting`).
         _instruction_hash (int64), _empty_response (bool): rows of the instruction shape.
         _identical_pair (bool): rows of the preference shape.
-
-    Attributes:
-        split_field: Column or dotted path of the split; "" = none.
     """
 
-    split_field: str = ""
     name: str = "measures"
 
     def apply(self, batch: pa.Table) -> pa.Table:
@@ -51,10 +47,7 @@ class Measures:
         batch = batch.append_column(BROKEN, _broken_rules(batch))
         batch = batch.append_column(TRUNCATION, pa.array(truncation(batch)))
         batch = batch.append_column(TEXT_HASH, _signed_hashes(batch.column(TEXT).to_pylist()))
-        splits: list[Any] = meta_values(batch, self.split_field) if self.split_field else [None] * batch.num_rows
-        names = [None if value is None else str(value) for value in splits]
-        batch = batch.append_column(SPLIT, pa.array(names, pa.large_string()))
-        return _shape_measures(batch)
+        return _shape_measures(GivenSplit().apply(batch))
 
 
 def shape_columns(shape: Shape) -> tuple[str, ...]:

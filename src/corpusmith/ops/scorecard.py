@@ -32,6 +32,8 @@ def build_scorecard(
     near: npt.NDArray[np.bool_] | None = None,
     contaminated: npt.NDArray[np.bool_] | None = None,
     leaks: tuple[int, int] | None = None,
+    prompt_leaks: tuple[int, int] | None = None,
+    ungrounded: npt.NDArray[np.bool_] | None = None,
     retention: Retention | None = None,
 ) -> Scorecard:
     """Put the measurements together. A metric with nothing to measure it on is left out, so its gate fails.
@@ -43,6 +45,8 @@ def build_scorecard(
         near: Per row, whether any copy rule drops it; None = near-duplicates were not looked for.
         contaminated: Per row, whether it holds an evaluation item.
         leaks: Rows outside train with a near-duplicate in train, and rows outside train.
+        prompt_leaks: Rows outside train with the prompt of a row in train, and rows outside train.
+        ungrounded: Per answer that could be judged, whether the documents do not support it.
         retention: Against the run's input.
     """
     rows = tally.rows
@@ -54,6 +58,10 @@ def build_scorecard(
     shares.update({name: (int(found.sum()), rows) for name, found in flags if found is not None})
     if leaks is not None:
         shares["split_leak_rate"] = leaks
+    if prompt_leaks is not None:
+        shares["instruction_leak_rate"] = prompt_leaks
+    if ungrounded is not None:
+        shares["ungrounded_rate"] = (int(ungrounded.sum()), ungrounded.size)
     if retention is not None:
         shares["retention"] = (retention.kept, retention.rows)
         if retention.sources:

@@ -15,6 +15,7 @@ from corpusmith.core.errors import ParameterError
 from corpusmith.core.tools import Dataset, Decided, StepContext, Tool, ToolParams, ToolResult
 from corpusmith.ops.contamination import Contamination, find_contamination
 from corpusmith.ops.ledger_lines import ledger_lines
+from corpusmith.tools.inputs import inputs_in
 
 RULE_NAME = "contamination"
 _COMMON_ROWS = 20
@@ -52,25 +53,19 @@ class DecontaminateResult(ToolResult):
     alarms: tuple[str, ...] = Field((), description="items so frequent that they may be common text, not leaks")
 
 
-def evals_of(inputs: Mapping[str, Dataset]) -> list[tuple[str, Dataset]]:
-    """The evaluation sets among a step's inputs, by number."""
-    roles = [role for role in inputs if role.startswith("evals.")]
-    return [(role, inputs[role]) for role in sorted(roles, key=lambda role: int(role.split(".")[1]))]
-
-
 def check(_params: DecontaminateParams, inputs: Mapping[str, Dataset]) -> None:
     """Refuse to run without an evaluation set.
 
     Raises:
         ParameterError: There is none.
     """
-    if not evals_of(inputs):
+    if not inputs_in(inputs, "evals"):
         raise ParameterError("decontaminate: no evaluation set was given", hint="Give one as input `evals.0`.")
 
 
 def run(params: DecontaminateParams, ctx: StepContext) -> DecontaminateResult:
     """Find contaminated rows and drop or mark them."""
-    data, evals = ctx.data(), evals_of(ctx.inputs)
+    data, evals = ctx.data(), inputs_in(ctx.inputs, "evals")
     found = find_contamination(
         data,
         [dataset for _, dataset in evals],

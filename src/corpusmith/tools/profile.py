@@ -6,7 +6,8 @@ Side files:
     signals.parquet  a line a row, in row order: row_id, every name of ops.signals.SIGNALS, lang, lang_confidence,
                      broken_rules, truncation, text_hash, and as asked for: lang_asked (is in one of the languages),
                      encoding_damage, html_remains, pii:<kind>, boilerplate_lines, duplicate_of, similarity,
-                     exact_copy, eval_item, split
+                     exact_copy, eval_item, grounded (share of the answer found in the documents), document (the
+                     nearest one), given_split, split_named (it is only the name of the row's list or file)
     figures.json     ops.figures: histograms, counts by name, token statistics
 """
 
@@ -25,12 +26,13 @@ from pydantic import Field
 
 from corpusmith.core.brief import LengthRange
 from corpusmith.core.operators import RowOperator
-from corpusmith.core.rows import ROW_ID, SOURCE, set_column
+from corpusmith.core.rows import ROW_ID, SOURCE, Shape, set_column
 from corpusmith.core.tools import Dataset, StepContext, Tool, ToolParams, ToolResult
 from corpusmith.ops import measures as ms
 from corpusmith.ops.boilerplate import MIN_ROWS, MIN_SHARE, CountBoilerplate, find_boilerplate
 from corpusmith.ops.contamination import Contamination, find_contamination
 from corpusmith.ops.figures import build_figures
+from corpusmith.ops.grounding import Grounding, find_grounding
 from corpusmith.ops.language import LANG, LANG_ASKED, LANG_CONFIDENCE, AskedLanguage
 from corpusmith.ops.neardup import Duplicates, find_duplicates
 from corpusmith.ops.pii import KINDS, DetectPii, check_kinds
@@ -38,8 +40,10 @@ from corpusmith.ops.repair import DetectDamage
 from corpusmith.ops.retention import measure_retention
 from corpusmith.ops.scorecard import build_scorecard, split_leaks
 from corpusmith.ops.signals import PREFIX, SIGNALS
+from corpusmith.ops.splitting import GIVEN, NAMED, given_splits
 from corpusmith.ops.tally import Tally
 from corpusmith.ops.tokenstats import TokenCounts
+from corpusmith.tools.inputs import inputs_in
 
 
 class ProfileParams(ToolParams):
@@ -54,7 +58,6 @@ class ProfileParams(ToolParams):
     pii: bool = Field(True, description="look for personal data")
     pii_kinds: tuple[str, ...] = Field((), description="kinds of personal data to look for; empty = all")
     boilerplate: bool = Field(True, description="look for lines that repeat across a source")
-    split_field: str = Field("split", description="dotted path of the split; measures split_leak_rate where it is set")
     vocabulary: bool = Field(True, description="count distinct tokens for the figures")
 
 
@@ -75,6 +78,7 @@ class _Found:
 
     duplicates: Duplicates
     contamination: Contamination | None
+    grounding: Grounding | None
 
     def columns(self, start: int, rows: int) -> Iterator[tuple[str, pa.Array]]:
         """Columns for rows [start, start + rows) of signals.parquet."""
@@ -86,6 +90,9 @@ class _Found:
         if self.contamination is not None:
             names, items = self.contamination.eval_row_ids, self.contamination.item[here].tolist()
             yield "eval_item", pa.array([names[at] if at >= 0 else None for at in items], pa.large_string())
+        if self.grounding is not None:
+            yield "grounded", pa.array(self.grounding.score[here], from_pandas=True)
+            yield "document", pa.array(self.grounding.nearest[here], pa.large_string())
 
 
 def _ids_at(ids: pa.ChunkedArray, places: npt.NDArray[np.int64]) -> pa.Array:
@@ -110,6 +117,7 @@ def run(params: ProfileParams, ctx: StepContext) -> ProfileResult:
             cancel=ctx.cancel,
         ),
         _contamination(ctx),
+        _grounding(ctx),
     )
     operators = _operators(params, data, ctx)
     tally = Tally(params.lengths)
@@ -126,6 +134,8 @@ def run(params: ProfileParams, ctx: StepContext) -> ProfileResult:
         near=copies if params.near else None,
         contaminated=dirty,
         leaks=split_leaks(found.duplicates.kept, splits),
+        prompt_leaks=_prompt_leaks(params, ctx, splits),
+        ungrounded=None if found.grounding is None else found.grounding.ungrounded[found.grounding.judged],
         retention=retention,
     )
     figures = build_figures(
@@ -151,14 +161,31 @@ def run(params: ProfileParams, ctx: StepContext) -> ProfileResult:
 
 
 def _contamination(ctx: StepContext) -> Contamination | None:
-    roles = sorted((role for role in ctx.inputs if role.startswith("evals.")), key=lambda role: int(role[6:]))
-    if not roles:
+    evals = [dataset for _, dataset in inputs_in(ctx.inputs, "evals")]
+    return find_contamination(ctx.data(), evals, ctx.engine, cancel=ctx.cancel) if evals else None
+
+
+def _grounding(ctx: StepContext) -> Grounding | None:
+    documents = [dataset for _, dataset in inputs_in(ctx.inputs, "docs")]
+    if not documents or ctx.data().shape is Shape.TEXT:
         return None
-    return find_contamination(ctx.data(), [ctx.inputs[role] for role in roles], ctx.engine, cancel=ctx.cancel)
+    return find_grounding(ctx.data(), documents, ctx.engine, cancel=ctx.cancel)
+
+
+def _prompt_leaks(params: ProfileParams, ctx: StepContext, splits: Sequence[str | None]) -> tuple[int, int] | None:
+    """Rows outside train whose prompt stands in train, exact or near, and rows outside train; None = no prompts."""
+    column = {Shape.INSTRUCTION: "instruction", Shape.PREFERENCE: "prompt"}.get(ctx.data().shape)
+    if column is None or not any(splits):
+        return None
+    scratch = ctx.scratch / "prompts"
+    found = find_duplicates(
+        ctx.data(), ctx.engine, jaccard=params.jaccard, near=params.near, on=column, scratch=scratch, cancel=ctx.cancel
+    )
+    return split_leaks(found.kept, splits)
 
 
 def _operators(params: ProfileParams, data: Dataset, ctx: StepContext) -> list[RowOperator]:
-    operators: list[RowOperator] = [ms.Measures(params.split_field)]
+    operators: list[RowOperator] = [ms.Measures()]
     if params.languages:
         operators.append(AskedLanguage(params.languages))
     if params.damage:
@@ -174,7 +201,7 @@ def _columns(params: ProfileParams, data: Dataset) -> dict[str, str]:
     """The columns that come back to the driver, and their names in signals.parquet."""
     names = {ROW_ID: ROW_ID, SOURCE: SOURCE}
     names |= {PREFIX + name: name for name in SIGNALS}
-    marks = (LANG, LANG_CONFIDENCE, ms.BROKEN, ms.TRUNCATION, ms.TEXT_HASH, ms.SPLIT, *ms.shape_columns(data.shape))
+    marks = (LANG, LANG_CONFIDENCE, ms.BROKEN, ms.TRUNCATION, ms.TEXT_HASH, GIVEN, NAMED, *ms.shape_columns(data.shape))
     names |= {name: name.removeprefix("_") for name in marks}
     if params.languages:
         names[LANG_ASKED] = "lang_asked"
@@ -195,16 +222,16 @@ def _stream(
     empty = data.schema.empty_table()
     for operator in operators:
         empty = operator.apply(empty)
-    splits: list[str | None] = []
+    splits = []
     schema = _side_table(empty.select(list(names)), names, found, 0).schema
     with pq.ParquetWriter(ctx.writer.path("signals.parquet"), schema, compression="zstd") as side:
         for table in ctx.engine.stream(data, operators, list(names)):
             ctx.cancel.check()
             side.write_table(_side_table(table, names, found, tally.rows))
             tally.add(table)
-            splits.extend(table.column(ms.SPLIT).to_pylist())
+            splits.append(table.select([GIVEN, NAMED]))
             ctx.emit(f"{tally.rows:,} of {data.rows:,} rows measured")
-    return splits
+    return given_splits(pa.concat_tables(splits)) if splits else []
 
 
 def _side_table(table: pa.Table, names: Mapping[str, str], found: _Found, start: int) -> pa.Table:
@@ -220,12 +247,13 @@ def _check(params: ProfileParams, _inputs: Mapping[str, Any]) -> None:
 
 TOOL = Tool(
     name="profile",
-    version=3,
+    version=4,
     kind="pure",
     params=ProfileParams,
     run=run,
-    summary="Measure a dataset: size, languages, quality rules, duplicates, personal data, leaks. Changes nothing.",
-    inputs=("data", "baseline?", "evals*"),
+    summary="Measure a dataset: size, languages, quality rules, duplicates, personal data, leaks, grounding. Changes "
+    "nothing.",
+    inputs=("data", "baseline?", "evals*", "docs*"),
     makes="report",
     check=_check,
 )

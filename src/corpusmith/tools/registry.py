@@ -14,12 +14,14 @@ from corpusmith.tools import (
     dedup,
     format,
     generate,
+    ground,
     ingest,
     profile,
     promote,
     publish,
     publish_hub,
     sample,
+    separate,
 )
 
 TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
@@ -31,6 +33,8 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             clean,
             dedup,
             decontaminate,
+            separate,
+            ground,
             sample,
             generate,
             format,
