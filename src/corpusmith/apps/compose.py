@@ -35,6 +35,7 @@ from corpusmith.core.settings import Settings
 from corpusmith.engine.local import LocalEngine
 from corpusmith.engine.runner import Runner
 from corpusmith.models.digests import model_digests
+from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.hub_publish import HubAccess
 from corpusmith.store.budgets import BudgetAccount
 from corpusmith.store.eventlog import EventLog
@@ -84,7 +85,8 @@ class App:
     def services(self, by: str, run_id: str | None = None) -> dict[str, Any]:
         """What tools may ask their context for."""
         hub = HubAccess(endpoint=self.settings.hub_endpoint, token=self.settings.hub_token)
-        return {"registry": self.registry(by, run_id), "hub": hub}
+        openai = HostedAccess(base_url=self.settings.model_base_url, api_key=self.settings.openai_api_key)
+        return {"registry": self.registry(by, run_id), "hub": hub, "openai": openai}
 
     def start(self, text: str, options: RunOptions) -> dict[str, Any]:
         """Run a request from its start to its end.

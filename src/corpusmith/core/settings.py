@@ -4,6 +4,7 @@ CORPUSMITH_HOME        workspace folder (default ./.corpusmith)
 CORPUSMITH_WORKERS     worker processes of the local engine (default: number of cores)
 CORPUSMITH_MODEL       chat model of the llm planner, as `provider:name`
 OPENAI_BASE_URL        an OpenAI-compatible server
+OPENAI_API_KEY         the key of OpenAI or of that server, for fine-tuning there and asking what came of it
 OPIK_URL_OVERRIDE      Opik server; without it no trace leaves the machine
 OPIK_API_KEY, OPIK_WORKSPACE, OPIK_PROJECT_NAME
 HF_ENDPOINT, HF_TOKEN  the hub that is published to, and as whom (default: huggingface.co, the token of its login)
@@ -33,6 +34,7 @@ class Settings(BaseModel):
     opik_project: str = "corpusmith"
     hub_endpoint: str | None = None
     hub_token: SecretStr | None = None
+    openai_api_key: SecretStr | None = None
 
 
 def load_settings(workspace: Path | str | None = None, workers: int | None = None) -> Settings:
@@ -47,7 +49,7 @@ def load_settings(workspace: Path | str | None = None, workers: int | None = Non
         if not raw.isdecimal() or int(raw) < 1:
             raise ParameterError(f"CORPUSMITH_WORKERS is {raw!r}", hint="Set it to a whole number of at least 1.")
         workers = int(raw)
-    key, hub_token = env.get("OPIK_API_KEY"), env.get("HF_TOKEN")
+    key, hub_token, openai_key = (env.get(name) for name in ("OPIK_API_KEY", "HF_TOKEN", "OPENAI_API_KEY"))
     return Settings(
         workspace=Path(workspace or env.get("CORPUSMITH_HOME") or ".corpusmith").expanduser().absolute(),
         workers=workers or os.cpu_count() or 1,
@@ -59,4 +61,5 @@ def load_settings(workspace: Path | str | None = None, workers: int | None = Non
         opik_project=env.get("OPIK_PROJECT_NAME", "corpusmith"),
         hub_endpoint=(env.get("HF_ENDPOINT") or "").rstrip("/") or None,
         hub_token=SecretStr(hub_token) if hub_token else None,
+        openai_api_key=SecretStr(openai_key) if openai_key else None,
     )

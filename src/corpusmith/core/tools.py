@@ -165,9 +165,25 @@ class Cancel(Protocol):
         ...
 
 
+class Budget(Protocol):
+    """Accounts of a run, for a tool that spends: asked before, charged as it happens."""
+
+    def left(self, account: str) -> float:
+        """What may still be spent; `inf` without a limit."""
+        ...
+
+    def reserve(self, account: str, amount: float, reason: str) -> None:
+        """Raise `BudgetExceeded` when `amount` more does not fit."""
+        ...
+
+    def debit(self, account: str, amount: float, reason: str) -> None:
+        """Record what was spent; below zero, what was given back."""
+        ...
+
+
 @dataclass(frozen=True)
 class StepContext:
-    """The only way a tool reaches the world; filled by the runner."""
+    """The only way a tool reaches the world; filled by the runner. `budget` is None outside a run."""
 
     inputs: Mapping[str, Dataset]
     writer: Writer
@@ -177,6 +193,7 @@ class StepContext:
     cancel: Cancel
     scratch: Path
     services: Mapping[str, Any] = field(default_factory=dict)
+    budget: Budget | None = None
 
     def data(self) -> Dataset:
         """The input in the role `data`."""

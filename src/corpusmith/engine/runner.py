@@ -233,6 +233,7 @@ class Runner:
             cancel=self.cancel,
             scratch=scratch,
             services=self.services,
+            budget=self.budget,
         )
         result = tool.run(params, context)
         if not isinstance(result, ToolResult):

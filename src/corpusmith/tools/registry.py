@@ -22,6 +22,7 @@ from corpusmith.tools import (
     publish_hub,
     sample,
     separate,
+    train_hosted,
 )
 
 TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
@@ -40,6 +41,7 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             format,
             publish,
             base,
+            train_hosted,
             promote,
             publish_hub,
         )
