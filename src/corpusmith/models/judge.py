@@ -1,14 +1,19 @@
 """A chat model as judge of answers: accuracy and style from 1 to 3, each with a reason, after Zheng et al. 2023.
 
 Each row takes two calls, the two answers in either order. The judge is asked through `models.chat`, so any
-OpenAI-compatible endpoint will do, under the budget of that model. What it reads is quarantined: the texts travel as
-JSON strings in the user's message, the judge has no tool but the form of its verdict, and all that is taken from that
-verdict are four small integers and four short reasons. A verdict that cannot be read is asked for once more, then the
-row counts as not judged; it is never an error and never a grade of 0. Grades become metrics in `ops.grading.judged`.
+OpenAI-compatible endpoint will do, under the budget of that model. A verdict that cannot be read is asked for once
+more, then the row counts as not judged; it is never an error and never a grade of 0. Grades become metrics in
+`ops.grading.judged`.
+
+What the judge reads is quarantined: the texts travel as JSON strings in the user's message, the judge has no tool but
+the form of its verdict, all that is taken from it are four small integers and four short reasons, and a verdict counts
+only with the code of its call, which no text that is judged can know: one that an answer holds, and the judge quotes,
+is not taken for the judge's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
@@ -55,6 +60,7 @@ class PairVerdict(BaseModel):
     """The grades of the first and of the second answer."""
 
     model_config = ConfigDict(extra="forbid")
+    code: str = Field(description="the code at the end of the system's message")
     first: AnswerVerdict
     second: AnswerVerdict
 
@@ -116,22 +122,21 @@ class Judge:
 
     def _verdict(self, item: JudgeItem, first: str, second: str) -> PairVerdict:
         shown: dict[str, Any] = {"task": item.task, "reference": item.reference, "first": first, "second": second}
-        error: str | None = None
+        code = hashlib.blake2b(json.dumps(shown).encode(), digest_size=4).hexdigest()
+        order = f"{self._prompt.text}\n\nThe code of this verdict: {code}"
+        error = ""
         for _ in range(ATTEMPTS):
-            content = shown if error is None else {**shown, "refused": error}
+            content = {**shown, "refused": error} if error else shown
+            asked = json.dumps(content, ensure_ascii=False)
             reply = self._chat.complete(
-                [
-                    {"role": "system", "content": self._prompt.text},
-                    {"role": "user", "content": json.dumps(content, ensure_ascii=False)},
-                ],
-                PairVerdict,
+                [{"role": "system", "content": order}, {"role": "user", "content": asked}], PairVerdict
             )
             self._replies.append(reply)
             if self._on_reply is not None:
                 self._on_reply(reply, self._prompt)
-            if reply.value is not None:
+            if reply.value is not None and reply.value.code == code:
                 return reply.value
-            error = reply.error or "no verdict"
+            error = reply.error or "the verdict does not carry its code"
         raise _NotJudged(error)
 
     def _run(self, rows: list[JudgedRow], shortened: int, stopped: str) -> JudgeRun:
