@@ -89,6 +89,8 @@ def grade_labels(references: Sequence[str], answers: Sequence[str], labels: Sequ
         answers: n texts of a model.
         labels: The labels an answer may name, from `label_set`; those of the references when None.
     """
+    if len(references) != len(answers):
+        raise ValueError(f"{len(references)} references, {len(answers)} answers")
     known = label_set([*(labels or ()), *references])
     codes = {words(label): float(code) for code, label in enumerate(known)}
     named = [find_label(answer, known) for answer in answers]

@@ -45,6 +45,8 @@ def grade_numbers(references: Sequence[str], answers: Sequence[str]) -> NumberGr
         references: n texts, each with a number (`answers.numeric_answer`).
         answers: n texts of a model.
     """
+    if len(references) != len(answers):
+        raise ValueError(f"{len(references)} references, {len(answers)} answers")
     truth, given = _numbers(references), _numbers(answers)
     unparsable = np.isnan(given)
     error = np.abs(truth - given)
