@@ -49,10 +49,11 @@ def main() -> int:
     outcome = json.loads(done.stdout.splitlines()[-1])
     from corpusmith.apps.commands.runs import print_outcome
 
-    print()
-    print_outcome(outcome, workspace=out / "workspace")
+    score = score_run(truth, out / "workspace", outcome["run_id"]).to_markdown()
     print(f"\nwhat the run did, against what was planted ({seconds:.0f} s of {time.monotonic() - started:.0f} s):\n")
-    print(score_run(truth, out / "workspace", outcome["run_id"]).to_markdown())
+    print(score)
+    print(f"\n{REQUEST}:\n")
+    print_outcome(outcome, workspace=out / "workspace")
     return done.returncode
 
 

@@ -94,3 +94,10 @@ def test_tables_align_numbers_to_the_right() -> None:
         "a         1",
         "bcd   1,000",
     ]
+
+
+def test_files_that_were_not_read_are_told() -> None:
+    text = "Not read: b.csv: has no column text."
+    assert tell(("note", {"key": f"ingest {text}", "text": text}), ("note", {"key": "ingest x", "text": "x"})) == [
+        f"         {text}"
+    ]

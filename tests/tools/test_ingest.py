@@ -42,6 +42,17 @@ def test_rows_rejects_and_ledger(corpus, call_tool):
     assert data.record.counts.dropped == {"unreadable": 2}
 
 
+def test_what_was_not_read_and_kept_aside_is_said(corpus, call_tool):
+    for name in ("b.jsonl", "c.jsonl"):
+        (corpus / name).write_text('{"body": "words in another column"}\n')
+    result, _ = call_tool(TOOL, IngestParams(sources=(str(corpus),), text_field="text"))
+    assert "Not read: b.jsonl and 1 more: has no column text." in result.notes
+    assert "Not read: pic.png: an image (.png) is not read." in result.notes
+    aside = next(note for note in result.notes if "kept aside" in note)
+    assert aside.startswith("2 records were kept aside as unreadable (1 x not JSON, 1 x the field text is missing")
+    assert aside.endswith("corpusmith why a.jsonl#1")
+
+
 def test_it_stops_after_max_rows(corpus, call_tool):
     result, data = call_tool(TOOL, IngestParams(sources=(str(corpus),), max_rows=1))
     assert result.rows == data.rows == 1

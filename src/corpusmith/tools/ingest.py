@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +20,11 @@ from corpusmith.sources.encoding import known_encoding
 
 REJECTS_FILE = "rejects.jsonl"
 RULE_UNREADABLE = "unreadable"
+NOT_READ = "Not read:"
+"""How a note on files that were found and not read begins."""
+
 _NAMED_SKIPS = 20
+_NAMED_REASONS = 3
 _NOTE_CHARS = 400
 
 
@@ -70,7 +76,7 @@ def ingest(params: IngestParams, ctx: StepContext) -> IngestResult:
         params.sources, text_field=params.text_field, shape=params.shape, fields=params.fields, options=options
     )
     ctx.writer.path(REJECTS_FILE).unlink(missing_ok=True)  # of an attempt that was killed
-    rows, rejected = 0, 0
+    rows, rejected = 0, Rejected()
     with closing(reader.batches()) as tables:
         for table in tables:
             ctx.cancel.check()
@@ -78,18 +84,18 @@ def ingest(params: IngestParams, ctx: StepContext) -> IngestResult:
             if kept.num_rows:
                 ctx.writer.write(kept)
             rows += kept.num_rows
-            rejected += _keep_aside(reader.take_rejects(), ctx)
-            ctx.emit(f"ingest: {rows} rows read, {rejected} records kept aside")
+            rejected.add(_keep_aside(reader.take_rejects(), ctx))
+            ctx.emit(f"ingest: {rows} rows read, {rejected.count} records kept aside")
             if rows == params.max_rows:
                 break
-    rejected += _keep_aside(reader.take_rejects(), ctx)
-    notes = [note[:_NOTE_CHARS] for note in reader.notes]
+    rejected.add(_keep_aside(reader.take_rejects(), ctx))
+    notes = [note[:_NOTE_CHARS] for note in (*not_read(reader.skipped), *rejected.note(), *reader.notes)]
     if rows == params.max_rows:
         notes.append(f"Reading stopped after {rows} rows, as asked for.")
     return IngestResult(
         rows=rows,
         files=len(reader.files),
-        rejected=rejected,
+        rejected=rejected.count,
         repaired=reader.repaired,
         skipped=len(reader.skipped),
         skipped_files=tuple(f"{item.uri}: {item.reason}" for item in reader.skipped[:_NAMED_SKIPS]),
@@ -99,10 +105,43 @@ def ingest(params: IngestParams, ctx: StepContext) -> IngestResult:
     )
 
 
-def _keep_aside(rejects: list[sources.Reject], ctx: StepContext) -> int:
-    """Append rejects to the side file and the ledger; returns how many."""
+@dataclass
+class Rejected:
+    """The records kept aside so far: how many, the first of them, and how often which reason."""
+
+    count: int = 0
+    first: str = ""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rejects: Sequence[sources.Reject]) -> None:
+        """Count some more."""
+        if rejects and not self.first:
+            self.first = row_id(rejects[0].uri, rejects[0].position)
+        self.count += len(rejects)
+        self.reasons.update(reject.reason.split(":")[0] for reject in rejects)
+
+    def note(self) -> Iterator[str]:
+        """One sentence for the person, none when all went well."""
+        if self.count:
+            records = "record was" if self.count == 1 else "records were"
+            why = ", ".join(f"{count} x {reason}" for reason, count in self.reasons.most_common(_NAMED_REASONS))
+            yield f"{self.count:,} {records} kept aside as unreadable ({why}): corpusmith why {self.first}"
+
+
+def not_read(skipped: Sequence[sources.Skipped]) -> Iterator[str]:
+    """One sentence on files found and not read, by reason; none when all were read."""
+    by_reason: dict[str, list[str]] = {}
+    for item in skipped:
+        by_reason.setdefault(item.reason, []).append(item.uri)
+    for reason, uris in by_reason.items():
+        more = f" and {len(uris) - 1:,} more" if len(uris) > 1 else ""
+        yield f"{NOT_READ} {uris[0]}{more}: {reason}."
+
+
+def _keep_aside(rejects: list[sources.Reject], ctx: StepContext) -> list[sources.Reject]:
+    """Append rejects to the side file and the ledger; hands them on."""
     if not rejects:
-        return 0
+        return rejects
     ids = [row_id(reject.uri, reject.position) for reject in rejects]
     with ctx.writer.path(REJECTS_FILE).open("a", encoding="utf-8", errors="replace") as file:
         for name, reject in zip(ids, rejects, strict=True):
@@ -113,7 +152,7 @@ def _keep_aside(rejects: list[sources.Reject], ctx: StepContext) -> int:
         for name, reject in zip(ids, rejects, strict=True)
     ]
     ctx.writer.ledger(pa.Table.from_pylist(lines, schema=LEDGER_SCHEMA))
-    return len(rejects)
+    return rejects
 
 
 def _snapshot(params: IngestParams, services: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - the contract

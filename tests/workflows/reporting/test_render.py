@@ -13,7 +13,7 @@ from corpusmith.core.errors import NotFoundError
 from corpusmith.store.eventlog import LOG_NAME
 from corpusmith.workflows.reporting import write_report
 from corpusmith.workflows.reporting.render import breakable, clip, figure
-from corpusmith.workflows.reporting.samples import excerpt, marked_difference
+from corpusmith.workflows.reporting.samples import excerpt, marked_difference, marked_placeholders, visible
 
 
 class Tags(HTMLParser):
@@ -74,6 +74,13 @@ def test_it_shows_the_gates_the_methods_and_the_samples(finished: Any, tags: Tag
     assert "del" in tags.tags
 
 
+def test_records_that_could_not_be_read_are_shown_with_their_reason(tags: Tags) -> None:
+    assert "unreadable" in tags.text
+    assert "cut off in the mid" in tags.text
+    assert "not JSON" in tags.text
+    assert "1 record was kept aside as unreadable (1 x not JSON): corpusmith why" in tags.text
+
+
 def test_a_report_can_be_written_at_any_moment(finished: Any, tmp_path: Path) -> None:
     path = finished.workspace.runs.folder(finished.run_id) / LOG_NAME
     whole = path.read_bytes()
@@ -113,3 +120,17 @@ def test_differences_mark_what_went_and_what_came() -> None:
 def test_excerpts_are_short_and_masked() -> None:
     assert "anna" not in excerpt("mail anna.berg@harbour-office.org " + "x " * 1000)
     assert len(excerpt("x" * 5000)) < 500
+
+
+def test_masked_values_are_shown_and_marked_however_late_they_stand() -> None:
+    masked = "word " * 300 + "Write to [EMAIL] or call [PHONE] now. " + "word " * 300
+    runs = marked_placeholders(masked, "pii.email")
+    assert ("ins", "[EMAIL]") in runs
+    assert ("ins", "[PHONE]") not in runs
+    assert sum(len(piece) for _, piece in runs) < 400
+    assert marked_placeholders("no such thing", "pii.email") == (("same", "no such thing"),)
+
+
+def test_what_no_browser_shows_is_made_visible() -> None:
+    assert marked_difference("a\u200b\x08 b", "a b") == (("same", "a"), ("del", "⟨U+200B⟩␈"), ("same", " b"))
+    assert visible("tab\tand\nline\u00a0é") == "tab\tand\nline⟨U+00A0⟩é"

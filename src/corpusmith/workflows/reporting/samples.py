@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ import pyarrow.parquet as pq
 
 from corpusmith.core.rows import ROW_ID, TEXT
 from corpusmith.ops.pii import mask
+from corpusmith.ops.pii.kinds import PLACEHOLDER
 from corpusmith.store.dataset import StoredDataset
+from corpusmith.tools.ingest import REJECTS_FILE, RULE_UNREADABLE
 
 PER_RULE = 2
 MOST_RULES = 8
@@ -29,7 +33,10 @@ MOST_TOKENS = 700
 
 @dataclass(frozen=True)
 class DroppedSample:
-    """A dropped row with its evidence; `instead` is the text of the row kept instead, where there is one."""
+    """A dropped row with its evidence.
+
+    `instead` is the text of the row kept instead, where there is one; `reason` says why a record was unreadable.
+    """
 
     row_id: str
     rule: str
@@ -38,6 +45,7 @@ class DroppedSample:
     kept_row_id: str | None
     text: str
     instead: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class ChangedSample:
 
 def dropped_samples(path: Sequence[StoredDataset]) -> list[DroppedByRule]:
     """Up to `PER_RULE` dropped rows per rule, in the order of steps; rows that a draw left out say nothing."""
-    out: list[DroppedByRule] = []
+    out = unreadable_samples(path[0]) if path else []
     for before, data in pairwise(path):
         if data.record.tool == "sample":
             continue
@@ -78,6 +86,26 @@ def dropped_samples(path: Sequence[StoredDataset]) -> list[DroppedByRule]:
             samples = tuple(_dropped(line, texts) for line in chosen if line["rule"] == rule)
             out.append(DroppedByRule(rule, rows, samples))
     return out
+
+
+def unreadable_samples(ingested: StoredDataset) -> list[DroppedByRule]:
+    """The records that never became rows, one of each reason first; nothing when all could be read."""
+    count = ingested.record.counts.dropped.get(RULE_UNREADABLE, 0)
+    if not count:
+        return []
+    first: dict[str, dict[str, Any]] = {}
+    with ingested.file(REJECTS_FILE).open(encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            first.setdefault(line["reason"].split(":")[0], line)
+            if len(first) == 2 * PER_RULE:
+                break
+    samples = tuple(
+        DroppedSample(
+            line[ROW_ID], RULE_UNREADABLE, None, None, None, visible(excerpt(line["raw"])), reason=line["reason"]
+        )
+        for line in first.values()
+    )
+    return [DroppedByRule(RULE_UNREADABLE, count, samples)]
 
 
 def _dropped(line: dict[str, Any], texts: dict[str, str]) -> DroppedSample:
@@ -112,10 +140,9 @@ def changed_samples(path: Sequence[StoredDataset]) -> list[ChangedSample]:
                 if not (old[row].strip() or new[row].strip()):
                     continue
                 runs = marked_difference(mask(old[row])[0], mask(new[row])[0])
-                if any(kind != "same" for kind, _ in runs):
-                    out.append(ChangedSample(row, rule, runs))
-                else:  # the change is the masking itself: the placeholder stands on both sides
-                    out.append(ChangedSample(row, rule, (("same", excerpt(new[row])),)))
+                if all(kind == "same" for kind, _ in runs):  # the masking itself: placeholders stand on both sides
+                    runs = marked_placeholders(new[row], rule)
+                out.append(ChangedSample(row, rule, runs))
     return out
 
 
@@ -162,4 +189,45 @@ def marked_difference(before: str, after: str) -> tuple[tuple[str, str], ...]:
         if size > 2 * EXCERPT_CHARS:
             runs.append(("same", " …"))
             break
-    return tuple((kind, piece[: 2 * EXCERPT_CHARS]) for kind, piece in runs)
+    return tuple((kind, visible(piece)[: 2 * EXCERPT_CHARS]) for kind, piece in runs)
+
+
+def marked_placeholders(text: str, rule: str) -> tuple[tuple[str, str], ...]:
+    """A masked text as runs: the placeholders of `rule` (`pii.email`), or all where it has none, and what is around.
+
+    Other personal data that is still in the text is masked.
+    """
+    masked = mask(text)[0]
+    wanted = f"[{rule.rpartition('.')[2].upper()}]"
+    places = [found.span() for found in PLACEHOLDER.finditer(masked) if found.group() == wanted]
+    places = places or [found.span() for found in PLACEHOLDER.finditer(masked)]
+    if not places:
+        return (("same", excerpt(text)),)
+    runs: list[tuple[str, str]] = []
+    at, size = 0, 0
+    for start, end in places:
+        between = _TOKENS.findall(masked[at:start])
+        if len(between) > 40:
+            head = "".join(between[:18]) + " … " if runs else "… "
+            between = [head, *between[-18:]]
+        runs += [("same", "".join(between)), ("ins", masked[start:end])]
+        at, size = end, size + len(runs[-2][1])
+        if size > EXCERPT_CHARS:
+            break
+    rest = _TOKENS.findall(masked[at:])
+    runs.append(("same", "".join(rest[:18]) + (" …" if len(rest) > 18 else "")))
+    return tuple((kind, visible(piece)) for kind, piece in runs)
+
+
+def visible(text: str) -> str:
+    """The text with marks for what no browser shows: control characters, zero-width ones and odd spaces."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    if char in "\n\t " or unicodedata.category(char) not in ("Cc", "Cf", "Zs", "Zl", "Zp"):
+        return char
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "▯" if 0x80 <= code < 0xA0 else f"⟨U+{code:04X}⟩"
