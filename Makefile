@@ -26,6 +26,13 @@ $(TRAIN): $(STAMP)
 demo: setup
 	$(BIN)/python examples/demo.py
 
+# From the sentence to a judged, registered model: offline once the training extra is there.
+demo-model: setup
+	@test -e $(TRAIN) || echo "demo-model: the training extra comes first (torch, transformers, Ray): about 0.4 GB to" \
+	  "download with a CPU build of torch, about 3 GB where it brings CUDA; 1.3 GB and more on disk. Once."
+	@$(MAKE) --no-print-directory setup-train
+	$(BIN)/python examples/demo_model.py
+
 test: check
 	$(BIN)/python -m pytest -q -m slow -p no:cacheprovider
 

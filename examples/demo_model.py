@@ -1,6 +1,6 @@
 """The demo of a model: from a sentence over damaged real text to a trained, judged and registered model, offline.
 
-    python examples/demo_model.py [--rows 1600] [--seed 7] [--out demo/model]
+    python examples/demo_model.py [--rows 3200] [--seed 7] [--out demo/model]
 
 The corpus is planted like that of `demo.py`. The base is `tiny`, pre-trained on this machine on documents that the
 corpus holds nothing of. Everything lands under `demo/model/`: the corpus and the workspace with dataset, model, report,
@@ -20,7 +20,7 @@ from pathlib import Path
 from corpusmith.evals.planting import plant
 
 REQUEST = (
-    "Turn ./corpus into 1,000 deduplicated English instruction examples without personal data, decontaminated against "
+    "Turn ./corpus into 800 deduplicated English instruction examples without personal data, decontaminated against "
     "evals/items.jsonl, fine-tune a LoRA on them, show that the curation helped, and promote it only if it beats the "
     "base model"
 )
@@ -29,7 +29,7 @@ REQUEST = (
 def main() -> int:
     """Run the demo; exits with the run's status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1600)
+    parser.add_argument("--rows", type=int, default=3200)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("demo/model"))
     given = parser.parse_args()

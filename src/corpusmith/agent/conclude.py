@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from corpusmith.agent.findings import FOUND
 from corpusmith.agent.goals import Goal
 from corpusmith.agent.graph import gates_now
+from corpusmith.agent.modelling.handover import registry_name
 from corpusmith.agent.modelling.telling import model_outcome, shortfalls
 from corpusmith.agent.modelling.work import ModelWork
 from corpusmith.agent.session import Session, profile_params
 from corpusmith.agent.state import LoopState, view_of
+from corpusmith.core.brief import Brief
 from corpusmith.core.errors import BudgetExceeded, NotFoundError
 from corpusmith.core.metrics import METRICS
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.files import write_atomic
-from corpusmith.workflows.recipe import build_recipe, recipe_text
+from corpusmith.workflows.recipe import TriggerPlan, build_recipe, recipe_text
 from corpusmith.workflows.reporting import write_report
 
 
@@ -40,7 +44,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     status = state["status"] or (3 if undone or any(g["severity"] == "must" for g in failed) else 0)
     result = workspace.artifacts.open(state["data"])
     with suppress(BudgetExceeded):  # the report then goes without the vocabulary of the result
-        session.measure(result.id, state["raw"], state["evals"], whole=True)
+        session.measure(result.id, state["raw"], state["evals"], docs=state.get("docs", []), whole=True)
     version = workspace.runs.publish(brief.name, result.id, run_id)
     recipe = build_recipe(
         workspace.artifacts,
@@ -50,6 +54,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
         measure=profile_params(brief, near=brief.dedup.near),
         seed=brief.seed,
         reasons=_reasons(session),
+        then=_then(brief, work),
     )
     write_atomic(folder / "recipe.yaml", recipe_text(recipe).encode())
     outcome: dict[str, Any] = {
@@ -67,7 +72,12 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
         },
         **({"model": model_outcome(workspace.artifacts, brief, work)} if work else {}),
         "gates": gates,
-        "not_achieved": [*undone, *(_sentence(g) for g in failed), *([state["error"]] if state.get("error") else [])],
+        "findings": [e.data["text"] for e in session.log.events() if str(e.data.get("key")).startswith(FOUND)],
+        "not_achieved": [
+            *undone,
+            *(_sentence(g, state["attempts"]) for g in failed),
+            *([state["error"]] if state.get("error") else []),
+        ],
         "decisions": state["turn"],
         "attempts": [{key: a[key] for key in ("method", "metric", "kept", "outcome")} for a in state["attempts"]],
         "report": str(folder / "report.html"),
@@ -101,6 +111,19 @@ def _export(result: StoredDataset) -> Path:
         return result.folder / "parts"
 
 
+def _then(brief: Brief, work: ModelWork | None) -> TriggerPlan | None:
+    """The training that a new version of the dataset starts by itself: the one that was chosen here."""
+    if work is None or work.chosen is None or not work.evaluation:
+        return None
+    return TriggerPlan(
+        name=registry_name(brief),
+        model=work.chosen.model,
+        evaluation=work.evaluation,
+        ablation=work.ablation or None,
+        promote=brief.promote,
+    )
+
+
 def _reasons(session: Session) -> dict[str, tuple[str, str]]:
     """Per artifact, the goal its step served and why it was chosen."""
     why = {}
@@ -113,8 +136,11 @@ def _reasons(session: Session) -> dict[str, tuple[str, str]]:
     return reasons
 
 
-def _sentence(gate: dict[str, Any]) -> str:
+def _sentence(gate: dict[str, Any], attempts: Sequence[Mapping[str, Any]]) -> str:
     shown = ",.0f" if METRICS[gate["metric"]].unit == "count" else ".4g"
     value = "was not measured" if gate["value"] is None else f"is {gate['value']:{shown}}"
     target = format(gate["target"], shown if shown == ",.0f" else "g")
-    return f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}"
+    undone = [
+        f"{a['method']} was undone: {a['outcome']}" for a in attempts if a["metric"] == gate["metric"] and not a["kept"]
+    ]
+    return "; ".join([f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}", *undone])

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from corpusmith.agent.llm_view import one_line
 from corpusmith.core.errors import BudgetExceeded
-from corpusmith.models.chat import ChatModel
+from corpusmith.models.chat import ChatModel, open_chat
 from corpusmith.models.chat_errors import ModelAuthError, ModelFailure
 from corpusmith.prompts.library import Prompt
 from corpusmith.store.budgets import BudgetAccount
@@ -152,3 +152,26 @@ class ModelCalls:
             "error": error, "prompt": prompt.name, "prompt_version": str(prompt.version),
         }  # fmt: skip
         self._log.append("model_call", **data)
+
+
+def open_judge(name: str, base_url: str | None, budget: BudgetAccount | None) -> ChatModel:
+    """Open a chat model for judging answers, under the run's budget; nothing is sent yet.
+
+    Args:
+        name: The model, `provider:name`.
+        base_url: An OpenAI-compatible server, for models of the provider openai or of none.
+        budget: Accounts that every call reserves from and debits; None = no limits.
+
+    Raises:
+        ParameterError: The name is unknown, or the provider's package is not installed.
+        ModelAuthError: There is no key.
+    """
+    limited = budget is not None and "cost_usd" in budget.limits
+    spending = Spending(budget, CEILING_USD_PER_MILLION if limited else None)
+    return open_chat(
+        name,
+        base_url=base_url if name.startswith("openai:") or ":" not in name else None,
+        usd_per_million=spending.price,
+        on_usage=spending.used,
+        reserve=spending.reserve,
+    )

@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from corpusmith.agent.conclude import conclude
 from corpusmith.agent.execute import execute
+from corpusmith.agent.llm_calls import open_judge
 from corpusmith.agent.options import RunOptions
 from corpusmith.agent.planner import Planner
 from corpusmith.agent.rules_planner import RulesPlanner
@@ -37,6 +39,7 @@ from corpusmith.engine.runner import Runner
 from corpusmith.models.digests import model_digests
 from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.hub_publish import HubAccess
+from corpusmith.models.training.place import Place
 from corpusmith.store.budgets import BudgetAccount
 from corpusmith.store.eventlog import EventLog
 from corpusmith.store.registry import ModelRegistry
@@ -74,7 +77,7 @@ class App:
             OUTSIDE_RUNS,
             approve=approve or approver("ask", None),
             cancel=stop,
-            services=self.services(actor()),
+            services=self.services(actor()) | self.judge(None),
             emit=self.progress.doing,
         )
 
@@ -85,8 +88,18 @@ class App:
     def services(self, by: str, run_id: str | None = None) -> dict[str, Any]:
         """What tools may ask their context for."""
         hub = HubAccess(endpoint=self.settings.hub_endpoint, token=self.settings.hub_token)
-        openai = HostedAccess(base_url=self.settings.model_base_url, api_key=self.settings.openai_api_key)
-        return {"registry": self.registry(by, run_id), "hub": hub, "openai": openai}
+        openai = HostedAccess(
+            base_url=self.settings.model_base_url,
+            api_key=self.settings.openai_api_key,
+            prices=self.settings.fine_tuning_prices,
+        )
+        place = Place.model_validate(self.settings.train.model_dump())
+        return {"registry": self.registry(by, run_id), "hub": hub, "openai": openai, "place": place}
+
+    def judge(self, budget: BudgetAccount | None) -> dict[str, Any]:
+        """The chat model that judges answers, where one is named, as a service: opened when it is first asked for."""
+        name, base_url = self.settings.model, self.settings.model_base_url
+        return {} if name is None else {"chat": partial(open_judge, name, base_url, budget)}
 
     def start(self, text: str, options: RunOptions) -> dict[str, Any]:
         """Run a request from its start to its end.
@@ -155,7 +168,7 @@ class App:
             budget,
             approver(options.approve, options.policy),
             stop,
-            services=self.services(f"run {run_id}", run_id),
+            services=self.services(f"run {run_id}", run_id) | self.judge(budget),
             emit=lambda _text: None,
         )
         return Session(

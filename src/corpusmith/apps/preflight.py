@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from corpusmith import sources
+from corpusmith.agent.modelling import wants_model
 from corpusmith.agent.options import RunOptions
 from corpusmith.apps.approving import approver
+from corpusmith.apps.model_preflight import refuse_models_early
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import ParameterError, SourceError
 from corpusmith.core.settings import Settings
@@ -14,8 +16,9 @@ def refuse_early(brief: Brief, options: RunOptions, settings: Settings) -> None:
     """Look at everything the run will need, without reading a row.
 
     Raises:
-        SourceError: A source or an evaluation set is missing, empty or of a kind that is not read.
+        SourceError: A source, an evaluation set or a document is missing, empty or of a kind that is not read.
         ParameterError: The column named is not there, the planner lacks a model, or the policy is none.
+        PreconditionError: A model is wanted, and this installation or machine cannot make it.
     """
     approver(options.approve, options.policy)
     if options.planner == "llm":
@@ -23,8 +26,10 @@ def refuse_early(brief: Brief, options: RunOptions, settings: Settings) -> None:
     if not brief.sources:
         raise SourceError("the request names no source", hint="Add --source PATH, or name a path in the request.")
     sources.open_sources(brief.sources, text_field=brief.text_field)
-    for path in brief.decontaminate_against:
+    for path in (*brief.decontaminate_against, *brief.grounded_in):
         sources.open_sources([path])
+    if wants_model(brief):
+        refuse_models_early(brief, settings)
 
 
 def model_name(options: RunOptions, settings: Settings) -> str:

@@ -6,6 +6,7 @@ content digest), so that a replay can compare, and on new data say which step's 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.gates import Gate
+from corpusmith.core.metrics import METRICS
 from corpusmith.store.artifacts import ArtifactStore
 from corpusmith.store.records import ArtifactRecord
+
+OF_THE_MOMENT = ("champion", "champion_base")
+"""Roles that a replay fills with what is there then."""
 
 
 class RecipeStep(BaseModel):
@@ -38,6 +43,20 @@ class RecipeStep(BaseModel):
     digest: str | None = None
 
 
+class Trigger(BaseModel):
+    """What a new version of the result starts by itself (`workflows.trigger`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(description="name of the model in the registry")
+    steps: tuple[RecipeStep, ...] = Field(
+        description="base, train, evaluate, ablate; inputs may be steps of the recipe"
+    )
+    model: str = Field(description="name of the step that makes the model")
+    evaluation: str | None = Field(None, description="name of the step that judges it")
+    promote: bool = Field(False, description="make it the champion when its gates hold")
+    gates: tuple[Gate, ...] = Field((), description="floors of the promotion")
+
+
 class Recipe(BaseModel):
     """A replayable run."""
 
@@ -50,6 +69,26 @@ class Recipe(BaseModel):
     measure: dict[str, Any] = Field(default_factory=dict, description="parameters of the profile that judges the gates")
     steps: tuple[RecipeStep, ...]
     result: str = Field(description="name of the step whose dataset is the result")
+    trigger: Trigger | None = Field(None, description="what a new version of the result starts by itself")
+
+
+@dataclass(frozen=True)
+class TriggerPlan:
+    """Artifacts of the run's own training, from which the recipe's trigger is made.
+
+    Attributes:
+        name: Of the model in the registry.
+        model: The trained model.
+        evaluation: The report that judged it.
+        ablation: The report on what curating brought.
+        promote: Whether its promotion was asked for.
+    """
+
+    name: str
+    model: str
+    evaluation: str | None = None
+    ablation: str | None = None
+    promote: bool = False
 
 
 def build_recipe(
@@ -61,6 +100,7 @@ def build_recipe(
     measure: dict[str, Any],
     seed: int,
     reasons: dict[str, tuple[str, str]],
+    then: TriggerPlan | None = None,
 ) -> Recipe:
     """The recipe that made the artifact `result`.
 
@@ -72,6 +112,7 @@ def build_recipe(
         measure: Parameters of the profile that judged them.
         seed: The run's seed.
         reasons: Per artifact id, the metric its step was chosen for and why.
+        then: The training that followed, if one did.
     """
     records: dict[str, ArtifactRecord] = {}
 
@@ -79,11 +120,16 @@ def build_recipe(
         if artifact in records:
             return
         record = store.open(artifact).record
-        for parent in record.inputs.values():
-            visit(parent)
+        for role, parent in record.inputs.items():
+            if role not in OF_THE_MOMENT:
+                visit(parent)
         records[artifact] = record
 
     visit(result)
+    count = len(records)
+    for artifact in (then.model, then.evaluation, then.ablation) if then else ():
+        if artifact is not None:
+            visit(artifact)
     names: dict[str, str] = {}
     steps, sources = [], []
     for artifact, record in records.items():
@@ -97,7 +143,7 @@ def build_recipe(
                 tool=record.tool,
                 version=record.tool_version,
                 params=record.params,
-                inputs={role: names[item] for role, item in record.inputs.items()},
+                inputs={role: names[item] for role, item in record.inputs.items() if role not in OF_THE_MOMENT},
                 seed=record.seed,
                 metric=metric,
                 why=why,
@@ -114,14 +160,30 @@ def build_recipe(
         seed=seed,
         gates=gates,
         measure=measure,
-        steps=tuple(steps),
+        steps=tuple(steps[:count]),
         result=names[result],
+        trigger=None if then is None else _trigger(then, tuple(steps[count:]), names, gates),
+    )
+
+
+def _trigger(
+    then: TriggerPlan, steps: tuple[RecipeStep, ...], names: dict[str, str], gates: tuple[Gate, ...]
+) -> Trigger:
+    return Trigger(
+        name=then.name,
+        steps=steps,
+        model=names[then.model],
+        evaluation=None if then.evaluation is None else names[then.evaluation],
+        promote=then.promote,
+        gates=tuple(gate for gate in gates if METRICS[gate.metric].scope == "model"),
     )
 
 
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as YAML."""
     data = recipe.model_dump(mode="json", exclude_defaults=False)
+    if recipe.trigger is None:
+        del data["trigger"]
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from corpusmith.core.errors import ParameterError, UsageError
-from corpusmith.core.gates import GateResult, Scorecard, judge
+from corpusmith.core.gates import GateResult, Metric, Scorecard, Severity, judge
+from corpusmith.core.metrics import METRICS
 from corpusmith.core.tools import Tool
 from corpusmith.engine.runner import Runner, StepOutcome, parse_params
-from corpusmith.workflows.recipe import Recipe, RecipeStep
+from corpusmith.workflows.recipe import Recipe, RecipeStep, Trigger
+from corpusmith.workflows.trigger import StartedModel, start
 
 EDITED = "Make it again: corpusmith recipe RUN"
 DRIFT = 0.2
@@ -44,6 +46,7 @@ class Replay(BaseModel):
     steps: tuple[ReplayedStep, ...]
     gates: tuple[GateResult, ...]
     broken: tuple[str, ...]
+    model: StartedModel | None = None
 
 
 def replay(
@@ -82,6 +85,10 @@ def replay(
     evals = _evals(recipe, done)
     measured = runner.run_step(tools["profile"], recipe.measure, {"data": result.id, "baseline": baseline, **evals})
     card = Scorecard.model_validate_json(measured.artifact.file("scorecard.json").read_bytes())
+    model = None
+    if recipe.trigger is not None:
+        model, found = _follow(recipe, recipe.trigger, card, runner, tools, {name: o.id for name, o in done.items()})
+        card = card.model_copy(update={"metrics": {**card.metrics, **found}})
     gates = tuple(judge(recipe.gates, card))
     broken = [f"{s.name}: {s.broken}" for s in steps if s.broken]
     broken += [_broken_gate(gate, recipe, steps) for gate in gates if not gate.passed]
@@ -91,7 +98,25 @@ def replay(
         steps=tuple(steps),
         gates=gates,
         broken=tuple(broken),
+        model=model,
     )
+
+
+def _follow(
+    recipe: Recipe,
+    trigger: Trigger,
+    card: Scorecard,
+    runner: Runner,
+    tools: Mapping[str, Tool[Any]],
+    done: Mapping[str, str],
+) -> tuple[StartedModel, dict[str, Metric]]:
+    """Start the trigger, unless a must gate of the data does not hold."""
+    data_gates = [gate for gate in recipe.gates if METRICS[gate.metric].scope not in ("model", "ablation")]
+    failed = [r for r in judge(data_gates, card) if not r.passed and r.severity is Severity.MUST]
+    if failed:
+        why = f"the must gate {failed[0].metric} {failed[0].op} {failed[0].target:g} does not hold"
+        return StartedModel(started=False, why=why), {}
+    return start(trigger, runner, tools, done)
 
 
 def refuse_unknown(recipe: Recipe, tools: Mapping[str, Tool[Any]]) -> None:
@@ -102,7 +127,7 @@ def refuse_unknown(recipe: Recipe, tools: Mapping[str, Tool[Any]]) -> None:
             none of its tool, or an input that no earlier step makes.
     """
     made: set[str] = set()
-    for step in recipe.steps:
+    for step in (*recipe.steps, *(recipe.trigger.steps if recipe.trigger else ())):
         tool = tools.get(step.tool)
         if tool is None or tool.version != step.version:
             have = "none" if tool is None else f"version {tool.version}"
@@ -122,7 +147,9 @@ def refuse_unknown(recipe: Recipe, tools: Mapping[str, Tool[Any]]) -> None:
 def _broken_gate(gate: GateResult, recipe: Recipe, steps: Sequence[ReplayedStep]) -> str:
     """A gate that does not hold, and the step whose assumption that breaks."""
     meant = [s.name for s in recipe.steps if s.metric == gate.metric]
-    if meant:
+    if METRICS[gate.metric].scope in ("model", "ablation"):
+        who = "the model that was trained on this data does not reach it"
+    elif meant:
         who = f"{meant[-1]} was to reach it"
     elif gate.metric in SIZES and steps:
         most = max(steps, key=lambda step: step.rows_in - step.rows_out)

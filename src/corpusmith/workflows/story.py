@@ -99,9 +99,21 @@ class RunStory:
         if "dataset" in self.outcome:
             out += ["", f"dataset  {self.outcome['dataset']['ref']}: {self.outcome['dataset']['rows']:,} rows"]
             out.append(f"         {self.outcome['dataset']['path']}")
+            out += _model_lines(self.outcome.get("model") or {})
         elif self.outcome.get("error"):
             out.append(f"error    {self.outcome['error']}")
         return out
+
+
+def _model_lines(model: dict[str, Any]) -> list[str]:
+    """The model of a run for a terminal."""
+    lines = [f"model    {model['ref']} on {model['base']}, {len(model['trials'])} trials"] if model.get("ref") else []
+    said = (
+        model.get("first_line"),
+        model.get("ablation_line"),
+        *(f"not promoted: {w}" for w in model.get("refused", ())),
+    )
+    return lines + [f"         {line}" for line in said if line]
 
 
 def load_story(workspace: Workspace, run_id: str) -> RunStory:

@@ -30,6 +30,7 @@ from corpusmith.workflows.recipe import load_recipe
 from corpusmith.workflows.replay import Replay, refuse_unknown
 from corpusmith.workflows.replay import replay as replay_recipe
 from corpusmith.workflows.story import load_story
+from corpusmith.workflows.trigger import StartedModel
 
 OTHER_ENGINES = ("ray",)
 """Engines that a later version brings."""
@@ -225,5 +226,18 @@ def _print_replay(done: Replay, path: str) -> None:
     show(table(("gate", "target", "value", ""), gates))
     show(f"\ndataset  {done.dataset} ({'the same content' if done.same else 'other content'} as the recipe's)")
     show(f"         {path}")
+    if done.model is not None:
+        _print_started(done.model)
     for line in done.broken:
         show(f"broken   {line}")
+
+
+def _print_started(model: StartedModel) -> None:
+    """What the new version of the dataset started."""
+    if not model.started:
+        show(f"model    no training was started: {model.why}")
+        return
+    standing = {True: "champion", False: "candidate, not promoted", None: "candidate"}[model.promoted]
+    show(f"model    {model.ref} ({standing})" if model.ref else f"model    none: {model.why}")
+    for line in (*model.lines, *(f"not promoted: {why}" for why in model.refused)):
+        show(f"         {line}")

@@ -19,6 +19,7 @@ from corpusmith.store.files import write_atomic
 from corpusmith.store.workspace import Workspace
 from corpusmith.workflows.reporting.charts import Chart, bars, histogram, paired_bars
 from corpusmith.workflows.reporting.charts import path as chart_path
+from corpusmith.workflows.reporting.model import model_section
 from corpusmith.workflows.reporting.samples import changed_samples, dropped_samples
 from corpusmith.workflows.story import RunStory, load_story
 
@@ -51,6 +52,7 @@ def render(workspace: Workspace, story: RunStory) -> str:
         story=story,
         outcome=story.outcome,
         gates=story.outcome.get("gates", []),
+        model=model_section(workspace, story.outcome),
         path=[_step(name, data) for name, data in zip(names, path, strict=True)],
         walk=chart_path("Rows after each step", [(n, d.record.rows) for n, d in zip(names, path, strict=True)]),
         charts=charts(path, start, end),
