@@ -143,7 +143,7 @@ def test_a_model_is_trained_and_everything_that_was_told_is_recorded(bench: Benc
     assert events[0]["message"].startswith("Created")
     assert events[-1]["message"] == "The job has successfully completed"
     assert any("Step 4/4: training loss=1.00" in line for line in bench.said)
-    assert any("at most about 0.0" in line for line in bench.said)
+    assert any("USD" in line for line in bench.said)
     refuse_broken_training(done.artifact)
 
 
@@ -265,7 +265,6 @@ def test_a_granted_approval_starts_one_job(bench: Bench) -> None:
     ("params", "rows", "error", "named"),
     [
         ({"max_cost_usd": 0.001, "price_per_million_tokens": 100.0}, 12, PreconditionError, "above the 0.001 USD"),
-        ({"max_cost_usd": 5.0}, 12, PreconditionError, "no price of a token is known"),
         ({}, 9, PreconditionError, "9 examples, and the provider takes no fewer than 10"),
         ({}, 0, PreconditionError, "0 examples"),
         ({"method": "dpo"}, 12, ParameterError, "needs preference rows"),
@@ -319,6 +318,20 @@ def test_the_budget_of_a_run_is_asked_before_and_charged_with_what_was_billed(be
     with pytest.raises(PreconditionError, match="no price"):
         bench(bench.rows(), seed=3)
     assert bench.server.posts() == 1
+
+
+def test_a_price_may_come_from_the_settings_and_a_limit_needs_one(bench: Bench) -> None:
+    data = bench.rows()
+    with pytest.raises(PreconditionError, match="no price of a token is known"):
+        bench(data, max_cost_usd=5.0)
+    bench.runner.services = {"openai": access(bench.server, prices={BASE: 1e6})}
+    with pytest.raises(PreconditionError, match="above the 5 USD allowed"):
+        bench(data, max_cost_usd=5.0)
+    assert bench.server.posts("/v1/files") == 0
+    bench.runner.services = {"openai": access(bench.server, prices={BASE: 8.0})}
+    done = bench(data, max_cost_usd=5.0)
+    assert done.result["usd"] == pytest.approx(done.result["tokens_billed"] * 8e-6)
+    assert "FINE_TUNING_PRICES" in done.artifact.file("train.json").read_text()
 
 
 def test_a_failed_job_gives_the_budget_back(bench: Bench) -> None:

@@ -54,7 +54,7 @@ class TrainHostedParams(ToolParams):
     split: str = Field("train", description="rows to train on, where the data has splits; else all")
     validation_split: str | None = Field("validation", description="rows for the loss on held-out data; null = none")
     price_per_million_tokens: float | None = Field(
-        None, ge=0, description="US dollars for a million trained tokens of this base; null = no price is known"
+        None, ge=0, description="US dollars for a million trained tokens of this base; null = as the settings say"
     )
     price_source: str = Field("", description="where the price was read, for the record")
     max_cost_usd: float | None = Field(None, ge=0, description="refuse what may cost more; null = no limit of its own")
@@ -78,8 +78,9 @@ class TrainHostedResult(ToolResult):
     steps: int | None
     training_loss: float | None = Field(description="mean of the last tenth of the steps that the provider told of")
     holdout_loss: float | None
-    nan: bool
-    tokens_estimated: int = Field(description="of all epochs, counted from above")
+    nan: bool = Field(description="a loss that the provider told of is no number")
+    seconds: float | None = Field(description="from order to end, by the provider's clock")
+    tokens_estimated: int = Field(description="of all epochs, counted generously")
     tokens_billed: int | None
     usd_estimated: float | None = Field(description="null when no price is known")
     usd: float | None = Field(description="billed tokens at the given price")
@@ -102,7 +103,8 @@ def check(params: TrainHostedParams, inputs: Mapping[str, Dataset]) -> None:
         raise ParameterError("train_hosted: the rows to train on are the held-out rows", hint="Name another split.")
     training = write_file(examples(data, params.method, params.split, params.system), None)
     check_training_file(training, params.split if SPLIT in data.schema.names else None)
-    _estimate(params, training).refuse_above(params.max_cost_usd)
+    if params.price_per_million_tokens is not None:  # else the settings may know one, which are not at hand here
+        _estimate(params, training, HostedAccess()).refuse_above(params.max_cost_usd)
 
 
 def run(params: TrainHostedParams, ctx: StepContext) -> TrainHostedResult:
@@ -117,7 +119,7 @@ def run(params: TrainHostedParams, ctx: StepContext) -> TrainHostedResult:
     access: HostedAccess = ctx.services.get("openai") or HostedAccess()
     dropped: dict[str, int] = {}
     training, validation = _write_files(params, ctx, dropped)
-    estimate = _estimate(params, training)
+    estimate = _estimate(params, training, access)
     ctx.emit(f"train_hosted: {training.rows:,} rows, {estimate.line()}")
     order = JobOrder(
         base=params.base,
@@ -164,6 +166,7 @@ def run(params: TrainHostedParams, ctx: StepContext) -> TrainHostedResult:
         training_loss=outcome.loss,
         holdout_loss=outcome.holdout_loss,
         nan=outcome.nan,
+        seconds=outcome.seconds,
         tokens_estimated=estimate.tokens,
         tokens_billed=outcome.tokens,
         usd_estimated=estimate.usd,
@@ -194,13 +197,11 @@ def _write_files(
     return training, held_out if held_out.rows else None
 
 
-def _estimate(params: TrainHostedParams, training: TrainingFile) -> Estimate:
-    return Estimate(
-        tokens_per_epoch=training.tokens,
-        epochs=params.epochs,
-        usd_per_million=params.price_per_million_tokens,
-        price_source=params.price_source,
-    )
+def _estimate(params: TrainHostedParams, training: TrainingFile, access: HostedAccess) -> Estimate:
+    price, source = params.price_per_million_tokens, params.price_source
+    if price is None and params.base in access.prices:
+        price, source = access.prices[params.base], "the setting CORPUSMITH_FINE_TUNING_PRICES"
+    return Estimate(tokens_per_epoch=training.tokens, epochs=params.epochs, usd_per_million=price, price_source=source)
 
 
 def _record(

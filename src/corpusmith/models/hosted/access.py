@@ -26,6 +26,9 @@ class HostedAccess(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     base_url: str | None = Field(None, description="null = OpenAI's own")
     api_key: SecretStr | None = None
+    prices: dict[str, float] = Field(
+        default_factory=dict, description="US dollars for a million trained tokens, by the name of the base"
+    )
     timeout_s: float = Field(60.0, gt=0, description="for one answer")
     attempts: int = Field(5, ge=1, description="of one request, when it fails in a way that may pass")
     backoff_s: float = Field(1.0, ge=0, description="before the second attempt; doubled before each further one")

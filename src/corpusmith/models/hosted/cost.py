@@ -1,12 +1,12 @@
-"""What a fine-tuning will cost, before it is ordered: tokens, counted from above, times passes, times a price.
+"""What a fine-tuning will cost, before it is ordered: tokens, counted generously, times passes, times a price.
 
 The provider bills tokens of the training file times epochs. Its tokenizer is fetched over the network, so tokens are
-counted as one for every three bytes of UTF-8 and a few for each turn's frame: too many for English (there a token is
-about four bytes), about right for other scripts. A preference pair is counted as its prompt with each answer. What was
-really billed is read from the job when it has ended.
+counted as one for every three bytes of UTF-8 and a few for each turn's frame: more than there are in prose (there a
+token is about four bytes), fewer than in long runs of digits or random letters. A preference pair is counted as its
+prompt with each answer. What was really billed is read from the job when it has ended.
 
-Prices change and are no part of this code: whoever orders names the price, and where it was read. None = no price is
-known, and then no amount of money is said.
+Prices change and are no part of this code: they come with the order, or from the setting
+CORPUSMITH_FINE_TUNING_PRICES. None = no price is known, and then no amount of money is said.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Estimate(BaseModel):
     """What a job may cost. `usd` is None when no price is known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    tokens_per_epoch: int = Field(ge=0, description="of the training file, counted from above")
+    tokens_per_epoch: int = Field(ge=0, description="of the training file, counted generously")
     epochs: int = Field(ge=1)
     usd_per_million: float | None = Field(None, ge=0)
     price_source: str = Field("", description="where the price was read")
@@ -48,7 +48,7 @@ class Estimate(BaseModel):
 
     def line(self) -> str:
         """For a person."""
-        money = "no price is known" if self.usd is None else f"at most about {self.usd:,.2f} USD"
+        money = "no price is known" if self.usd is None else f"about {self.usd:,.2f} USD"
         return f"about {self.tokens:,} tokens ({self.tokens_per_epoch:,} in {self.epochs} epochs), {money}"
 
     def refuse_above(self, limit_usd: float | None) -> None:
@@ -62,7 +62,7 @@ class Estimate(BaseModel):
         if self.usd is None:
             raise PreconditionError(
                 f"at most {limit_usd:g} USD may be spent, and no price of a token is known",
-                hint="Give price_per_million_tokens, from the provider's price list.",
+                hint="Take it from the provider's list: price_per_million_tokens, or CORPUSMITH_FINE_TUNING_PRICES.",
             )
         if self.usd > limit_usd:
             raise PreconditionError(
@@ -74,7 +74,7 @@ class Estimate(BaseModel):
 
 
 def tokens_of(example: dict[str, Any]) -> int:
-    """Tokens of one example in the provider's format, from above."""
+    """Tokens of one example in the provider's format, counted generously."""
     if "messages" in example:
         return _turns(example["messages"])
     prompt = _turns(example["input"]["messages"])
