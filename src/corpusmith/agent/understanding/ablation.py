@@ -8,13 +8,15 @@ from corpusmith.agent.understanding.words import AT_LEAST, NUMBER
 from corpusmith.core.gates import Gate, Severity
 
 _DATA = (
-    r"(?:(?:the|my|your|this|its|our) )?(?:curation|curating|cleaning|cleanup|curated data|filtering|dataset|data"
+    r"(?:(?:the|my|your|this|its|our) )?(?:curation|curating|cleaning|cleanup|curated data|filtering|de-?dup\w*"
+    r"|dataset|data"
     r"|work|it)"
 )
 _HELPED = (
-    r"(?:helps?|helped|pays? off|paid off|improves? (?:a |the )?models?|makes? (?:a |the )?models? better|(?:is|was)"
+    r"(?:(?:helps?|helped)(?: (?:a |the |my )?models?)?|pays? off|paid off|improves? (?:a |the )?models?|makes? (?:a "
+    r"|the )?models? better|(?:is|was)"
     r" worth it"
-    r"|beats (?:the )?raw(?: data)?)"
+    r"|(?:beats|is better than) (?:the )?raw(?: data)?)"
 )
 _SIDES = (
     r"(?:(?:the )?(?:raw|uncurated|original)(?: data)? (?:and|with|to|against|versus|vs\.?|or) (?:on )?(?:the )?"
@@ -24,7 +26,7 @@ _SIDES = (
 )
 _PROVE = (
     rf"\b(?:and |then )*(?:show|prove|check|test|measure|verify|see|tell)(?: me)?(?: that| whether| if)? {_DATA}"
-    rf"(?: (?:really|actually))? {_HELPED}\b",
+    rf"(?: (?:really|actually))? {_HELPED}\b(?:,? by training [\w ]+? on both)?",
     rf"\b(?:(?:and|then|with|run|do|also) )*(?:an? |the )?(?:data )?ablation(?: study| test)?\b(?: (?:against|of|on"
     rf"|versus|vs\.?) (?:{_SIDES}"
     r"|(?:the )?(?:raw|uncurated|original)(?: (?:data|input))?))?",

@@ -12,6 +12,7 @@ from corpusmith.agent.understanding.words import (
     DONT,
     LOWER,
     NUMBER,
+    PATH,
     PERCENT,
     ROW_NOUN,
     UPPER,
@@ -51,6 +52,12 @@ _ONE_SHARE = (
     rf"(?:\b(?:hold(?:ing)? out|keep(?:ing)?|reserve|set aside|with|use)? ?(?:an? )?(?P<share>{PERCENT})"
     rf"(?: of (?:it|them|the (?:rows|documents|data)))? ?(?:as |for |held out for )?(?:an? |the )?(?P<label>{_LABEL})\b"
     r"(?: (?:sets?|splits?|data|rows))?)"
+)
+_TRAIN_ON = (
+    rf"\bon (?P<share>{PERCENT})(?: of (?:it|them|the (?:rows|documents|data)|(?P<path>{PATH})))?,? (?:and )?(?:test"
+    rf"|evaluate)(?:ing)?"
+    rf"(?: it)? on "
+    rf"(?:the )?(?:(?:other|remaining) )?(?:(?P<rest>{PERCENT})|rest)"
 )
 _NO_SPLIT = rf"\b(?:{DONT} split(?:ting)?(?: it| them| anything)?|no splits?|(?:a )?single split|unsplit)\b"
 _NAMED_SETS = (
@@ -116,6 +123,7 @@ def read_splits(scan: Scan, draft: Draft) -> None:
     for match in scan.find(_RATIO):
         _ratio(scan, draft, match)
     _single_shares(scan, draft)
+    _train_on(scan, draft)
     for match in scan.find(_NAMED_SETS):
         labels = _kinds(match.group("labels"))
         words = scan.take(match)
@@ -180,6 +188,19 @@ def _single_shares(scan: Scan, draft: Draft) -> None:
         share["test"] = round(1 - share["train"], 9)
         draft.notes.append(f"'{said}' leaves {share['test']:.0%} over: taken as test")
     draft.claim("splits", _three(share), at, said)
+
+
+def _train_on(scan: Scan, draft: Draft) -> None:
+    """`train on 80% of it, test on the rest`."""
+    for match in scan.find(_TRAIN_ON):
+        share = float(match.group("share").rstrip("%")) / 100
+        at, words = match.start(), scan.take(match)
+        if match.group("path"):
+            draft.claim("sources", scan.path(match.group("path")), at, words)
+        test = (match.group("rest") or "").rstrip("%")
+        if not 0 < share < 1 or (test and abs(share + float(test) / 100 - 1) > 1e-6):
+            raise RequestError(f"the shares '{words}' do not sum to 100%", hint=EXAMPLE, split=words)
+        draft.claim("splits", (share, 0.0, round(1 - share, 9)), at, words)
 
 
 def _three(share: dict[str, float]) -> tuple[float, float, float]:

@@ -30,17 +30,19 @@ _WHY: dict[Approach, str] = {
     "fine-tuning": "form, style, labels and numbers are learnt better than described in a prompt",
     "prompting": "no training was wanted, and examples in a prompt cost nothing to change",
 }
-_WAYS = r"(?:(?:few-?shot )?prompt(?:ing|s)?|retriev(?:al|e)|rag|(?:a )?fine-?tun(?:e|ing)|train(?:ing)?)"
+_WAYS = r"(?:(?:few-?shot )?prompt(?:ing|s)?|retriev(?:al|e)|rag|(?:a )?fine[- ]?tun(?:e|ing)|train(?:ing)?)"
 _CHOOSE = (
     rf"\b(?:(?:choose|decide|pick|select)(?: whether| between| among| from)?(?: to)? {_WAYS}(?:(?:, and |, or |, |"
     rf" and | or )(?:to )?(?:just )?{_WAYS})+"
     rf"|(?:should (?:i|we|you) |whether to )?{_WAYS}(?:, {_WAYS})* or (?:just |only |simply )?{_WAYS}"
-    rf"|is (?:fine-?tuning|training) (?:a model )?(?:worth it|needed|necessary)|is prompting (?:enough|good enough))\b"
+    rf"|is (?:fine[- ]?tuning|training) (?:a model )?(?:worth it|needed|necessary)|is prompting (?:enough|good"
+    rf" enough))\b"
     rf"(?: (?:on|with) (?={PATH}))?(?: for (?:an? |the )(?:\w+ )?{WHAT}\b)?"
 )
 _WANTED = (
-    rf"\b(?:(?:build|make|create|give|get|want|need|produce)(?: me| us)? (?:an? |the )(?:(?!fine-?tuned"
-    rf"|trained)[\w-]+ ){{0,2}}?{WHAT}\b"
+    rf"\b(?:(?:build|make|create|give|get|want|need|produce|like|looking for)(?: me| us)? (?:an? |the )(?:"
+    rf"(?!fine[- ]?tuned"
+    rf"|trained)[\w-]+ ){{0,2}}?{WHAT}\b(?! (?:at|in|under) {PATH})"
     rf"(?: (?:out of|from|on|for|with)(?= {PATH}))?(?P<job> (?:that|which|who|to|for)\b[^.;,‹{0}]*)?)"
 ).replace("{0}", "\x00")
 _PROMPT = (
@@ -71,8 +73,11 @@ def read_approach(scan: Scan, draft: Draft) -> None:
     """A model that is wanted without an order to train one; nothing where training was ordered."""
     if not wants_model(draft):
         for match in scan.find(_WANTED):
-            job = match.group("job") or ""
             at, words = match.start(), scan.take(match)
+            later = scan.match_at(rf" {PATH}(?P<job> (?:that|which|who)\b[^.;,‹\x00]*)", match.end())
+            if later:
+                scan.take_span(*later.span("job"))
+            job = (match.group("job") or "") + (later.group("job") if later else "")
             _settle(scan, draft, at, words, job)
     for match in scan.find(_RETRIEVAL):
         words = scan.take(match, counts=False)
@@ -81,7 +86,9 @@ def read_approach(scan: Scan, draft: Draft) -> None:
         draft.leave(match.start(), words, "retrieval is not in this version")
     for match in scan.find(_PROMPT):
         if not any(claim.value for claim in draft.claims.get("training", ())):
-            draft.claim("approach", "prompting", match.start(), scan.take(match))
+            words = scan.take(match)
+            draft.claim("approach", "prompting", match.start(), words)
+            draft.claim("deliverable", Deliverable.MODEL, match.start(), words)
 
 
 def _settle(scan: Scan, draft: Draft, at: int, words: str, job: str) -> None:

@@ -19,6 +19,7 @@ from corpusmith.agent.understanding.languages import languages_kept, read_langua
 from corpusmith.agent.understanding.leftovers import content_words, leftovers
 from corpusmith.agent.understanding.limits import budgets_of, read_limits, read_seed, seed_of
 from corpusmith.agent.understanding.machines import read_machines
+from corpusmith.agent.understanding.model_wish import settle_shape, training_assumptions, training_of
 from corpusmith.agent.understanding.output import output_of, read_files, read_template, read_windows
 from corpusmith.agent.understanding.places import (
     read_evaluation_sets,
@@ -35,13 +36,7 @@ from corpusmith.agent.understanding.release import read_release
 from corpusmith.agent.understanding.rivals import read_rivals, read_scores
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.targets import read_floors, read_targets
-from corpusmith.agent.understanding.training import (
-    read_kept_out,
-    read_training,
-    settle_shape,
-    training_assumptions,
-    training_of,
-)
+from corpusmith.agent.understanding.training import read_kept_out, read_training
 from corpusmith.core.brief import Brief, DedupWish, EvaluationWish, Request, Size, Splits
 from corpusmith.core.errors import RequestError
 from corpusmith.core.gates import Gate

@@ -19,7 +19,7 @@ _CALLED = (
 _AMONG = (
     r"(?:compar(?:e|ing)|try(?:ing)?|choos(?:e|ing) (?:between|from|among)|pick (?:between|from|among)|either|both)"
 )
-_PLAIN = r"(?:of|on|for|into|using|with|from|between|as|fine-?tune|(?:pre-?)?train(?:ing)?|tune|to)"
+_PLAIN = r"(?:of|on|for|into|using|with|from|between|as|fine[- ]?tune|(?:pre-?)?train(?:ing)?|tune|to)"
 _AS = rf"(?: as (?:the |its |an? |my |our )?{_BASE}\b)"
 _LIST = rf"{NAME}(?:(?:,? and |,? or |, | vs\.? | versus ){NAME})*"
 _BASES = re.compile(
@@ -27,13 +27,13 @@ _BASES = re.compile(
     rf"(?P<as>{_AS})?"
 )
 _BEST = (
-    r"\b(?:and |then |to )*(?:keep|take|train|fine-?tune|pick|choose|use|find|see)(?: out)? (?:which (?:1|one)? ?"
+    r"\b(?:and |then |to )*(?:keep|take|train|fine[- ]?tune|pick|choose|use|find|see)(?: out)? (?:which (?:1|one)? ?"
     r"(?:is|works)"
     r" (?:best|better)|the (?:best|better|winning|strongest)(?: (?:1|one|base|model|of them))?)\b"
 )
 _HOSTED_WORDS = (
     r"\b(?:(?:use|using|through|with|via|by|at|on) )?(?:the |an? )?(?:openai(?:'s)?|hosted)"
-    r"(?: fine-?tuning)?(?: (?:api|service|model|platform))?\b"
+    r"(?: fine[- ]?tuning)?(?: (?:api|service|model|platform))?\b"
 )
 
 
@@ -47,6 +47,8 @@ def read_bases(scan: Scan, draft: Draft) -> None:
         draft.claim("training.hosted", True, match.start(), scan.take(match))
     for match in scan.find(_BASES.pattern):
         _take_list(scan, draft, match)
+    for match in scan.find(r"(?<=\x00) (?:against|versus|vs\.?)(?= \x00)"):
+        scan.take(match)
     for match in scan.find(_BEST):
         scan.take(match)
 

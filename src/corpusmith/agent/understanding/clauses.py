@@ -68,31 +68,37 @@ _UNSUPPORTED: tuple[tuple[str, str, Deliverable | None], ...] = (
 )
 
 _MODEL = rf"(?:(?:\w+ )?(?:models?|llms?|loras?)|{NAME})"
-_TRAINED = r"(?:fine-?tuning|training|pre-?training|sft|dpo)"
+_TRAINED = r"(?:fine[- ]?tuning|training|pre-?training|sft|dpo)"
 _PURPOSE = (
     rf"(?<!%\s)(?<!%)\b(?:(?:meant|suitable|ready|intended|to be used) )?for (?:\w+ )?{_TRAINED}"
     rf"(?: (?:and (?:testing|evaluation)|(?:(?:of|on) )?(?:(?:an? |my |our |the )?{_MODEL})))?(?![\w/-])",
-    r"\bfor (?:an? |my |our |the |any )?(?:(?!and\b|then\b|fine-?tun|train(?:ing)?\b)[a-z-]+ ){0,2}(?:models?|llms?)\b"
-    r"(?! (?:that|which|who|to|fine-?tuned|trained|from|on|out)\b)",
-    rf"(?<=[\w›])(?<!want)(?<!need)(?<!like) to (?:fine-?tune|train|pre-?train) (?:an? |my |our |the )?{_MODEL}"
+    r"\bfor (?:an? |my |our |the |any )?(?:(?!and\b|then\b|fine[- ]?tun|train(?:ing)?\b)[a-z-]+ ){0,2}(?:models?"
+    r"|llms?)\b"
+    r"(?! (?:that|which|who|to|fine[- ]?tuned|trained|from|on|out)\b)",
+    rf"(?<=[\w›])(?<!want)(?<!need)(?<!like) to (?:fine[- ]?tune|train|pre-?train) (?:an? |my |our |the )?{_MODEL}"
     r" (?:on|with)(?= *(?:[.,;!?]|$|and\b))",
     r"\b(?:so (?:that )?(?:i|we|they|you)(?:'ll| can| could| will| may)?|(?:i|we|they)(?:'ll| will| can| could))"
-    rf"(?: \w+)? (?:fine-?tune|train|pre-?train)(?: (?:an? |my |our |the )?{_MODEL})?(?: (?:on|with) (?:it|them|that"
+    rf"(?: \w+)? (?:fine[- ]?tune|train|pre-?train)(?: (?:an? |my |our |the )?{_MODEL})?(?: (?:on|with) (?:it|them|that"
     rf"|this))?"
     r"(?: (?:later|afterwards|myself|ourselves|themselves|by hand|elsewhere))*\b",
-    r"\b(?:ready (?:to|for) (?:fine-?tune|fine-?tuning|train(?:ing)?)|(?:fine-?tun(?:e|ing)|train(?:ing)?)-ready)\b",
+    r"\b(?:(?:it|this|they|that|which) )?(?:(?:will|is|are|to|going|shall) )*(?:be )?used (?:to|for|in) "
+    r"(?:fine[- ]?tun(?:e|ing)|train(?:ing)?)"
+    rf"(?: (?:an? |my |our |the )?{_MODEL})?(?![\w/-])",
+    r"\bbefore (?:fine[- ]?tuning|training|i train|we train)(?= *(?:[.,;!?]|$))",
+    r"\b(?:ready (?:to|for) (?:fine[- ]?tune|fine[- ]?tuning|train(?:ing)?)|(?:fine[- ]?tun(?:e|ing)|train"
+    r"(?:ing)?)-ready)\b",
 )
 _ROWS_FOR = (
-    rf"\b(?:fine-?tuning|training|pre-?training) (?:data|corpus|dataset|set|text|documents|examples|rows)"
+    rf"\b(?:fine[- ]?tuning|training|pre-?training) (?:data|corpus|dataset|set|text|documents|examples|rows)"
     rf"(?: for (?:an? |my |our |the )?{_MODEL})?(?![\w/-])"
 )
 _NOT_TRAINED = (
-    rf"\b(?:{DONT}|instead of|rather than) (?:any |the |a )?(?:(?:fine-?)?tun(?:e|ing)|train(?:ing)?)\b(?! (?:on "
+    rf"\b(?:{DONT}|instead of|rather than) (?:any |the |a )?(?:(?:fine[- ]?)?tun(?:e|ing)|train(?:ing)?)\b(?! (?:on "
     rf"(?!it\b|them\b|this\b|anything\b)"
     r"|[/-]|set|split|data))(?: (?:on )?(?:it|them|anything|(?:an?|any|the|my|our) (?:\w+ )?(?:models?|llms?|loras?"
     r"|adapters?)))?",
-    r"\b(?:fine-?tune|train) nothing\b",
-    r"\bno (?:fine-?tuning|training)\b(?! (?:set|split|data))",
+    r"\b(?:fine[- ]?tune|train) nothing\b",
+    r"\bno (?:fine[- ]?tuning|training)\b(?! (?:set|split|data))",
 )
 _DECLINED = (
     rf"\b{DONT} (?:deploy(?:ing|ment)?|serv(?:e|ing)|upload(?:ing)?|push(?:ing)?|publish(?:ing)?|crawl(?:ing)?"

@@ -41,7 +41,7 @@ _SETTINGS = (
              r"(?: tokens)?\b", 8, 10**7),
     _Setting("trials", rf"\b(?:and )?(?:(?:try|search(?: over)?|compare|test|sweep(?: over)?|with|in) )?(?:{UPPER} )?"
         rf"(?P<n>\d+) "
-             r"(?:different )?(?:settings|configurations|configs|trials|combinations)"
+             r"(?:different )?(?:settings|configurations|configs|trials|combinations|runs)"
              r"(?: (?:of|for|over) (?:the )?(?:(?:hyper-?parameters?|learning rates?|lr|ranks?|epochs|and|,)"
                  r" ?)+)?", 1, 64),
 )  # fmt: skip
@@ -50,6 +50,7 @@ _SEARCH = (
     rf"\b(?:and )?(?:search(?:ing)?|sweep(?:ing)?|tun(?:e|ing)|optimi[sz]e|find|grid search)(?: (?:over|for|on))?"
     rf" {_NAMES}"
     rf"(?:(?:, and |, | and ){_NAMES})*|\b(?:an? )?hyper-?parameter (?:search|sweep|tuning|optimi[sz]ation)\b"
+    rf"(?: (?:over|for|on|of) {_NAMES}(?:(?:, and |, | and ){_NAMES})*)?"
 )
 _TRIALS = 4
 _LEFT = (
@@ -59,7 +60,9 @@ _LEFT = (
     ),
     (rf"\b(?:{UPPER} )?{NUMBER} gpu[- ]hours?\b", "give the limit in minutes or dollars"),
     (
-        r"\b(?:and )?(?:quanti[sz]e|convert|export) (?:it|the model)(?: (?:to|into|as) (?:\w+))?\b",
+        r"\b(?:and )?(?:quanti[sz]e|convert|export|merge) (?:it|the (?:\w+ )?(?:model|adapter|weights))(?: (?:to|into"
+        r"|as|with) (?:the )?(?:[\w-]+)(?: (?:safetensors|weights|base|model))?)?(?: (?:to|in|into) ‹\d+›)?"
+        r"(?!\w)",
         "a model is exported as safetensors, with `corpusmith model export`",
     ),
 )
@@ -96,6 +99,8 @@ def read_hyperparameters(scan: Scan, draft: Draft) -> None:
                     hint=EXAMPLE,
                 )
             draft.claim(f"training.{setting.field}", round(value) if setting.whole else value, at, words)
+    for match in scan.find(r"\b(?:no|without(?: an?)?) hyper-?parameter (?:search|sweep|tuning)\b", True):
+        draft.claim("training.trials", 1, match.start(), scan.take(match))
     for match in scan.find(_SEARCH):
         at, words = match.start(), scan.take(match)
         if not draft.has("training.trials"):

@@ -60,6 +60,14 @@ _TASKS = {
     r"|values?|costs?|amounts?)|(?:price|rating|score) prediction",
 }
 
+_JOB = (
+    r"(?<=\x00) (?:that|which|who|to) (?:writes?|answers?|speaks?|sounds?|repl(?:y|ies)|responds?|follows?|explains?"
+    r"|helps?|talks?"
+    r"|generates?|produces?|summari[sz]es?|assists?|supports?|chats?|imitates?)\b"
+    r"(?:(?! (?:from|on|using|with|in|and|by|if|only)\b)[^.,;:‹\x00])*(?: in [\w ]+? (?:tone|style|voice|words))?"
+)
+"""What the model is for, said right after it: no wish about the data."""
+
 
 def read_judging(scan: Scan, draft: Draft) -> None:
     """The evaluation wanted, before splits are read: `on the test split` asks for no new one."""
@@ -83,6 +91,13 @@ def read_judging(scan: Scan, draft: Draft) -> None:
         rf"(?:,? and (?:with |to )?(?:{_HELD}|{_AGAINST}))*(?: on {_HELD})?(?![\w-])"
     ):
         scan.take(match)
+    for match in scan.find(r"\b(?:and |then )*evaluate(?= *(?:with|by|using)? *\x00)"):
+        scan.take(match)
+    for match in scan.find(rf"\bon {_HELD}\b"):
+        scan.take(match)
+    for match in scan.find(rf"\b(?:and )?validate (?:it )?(?:on|with|against) {PATH}"):
+        reason = "the validation rows are a split of the data: give its share, such as 80/10/10"
+        draft.leave(match.start(), scan.take(match, counts=False), reason)
 
 
 def _read_task(scan: Scan, draft: Draft) -> None:
@@ -94,6 +109,8 @@ def _read_task(scan: Scan, draft: Draft) -> None:
             rf"\b(?:(?:that|which|to|for|and|the task is) )*(?:to )?(?:{pattern})\b(?! (?:model|the data))"
         ):
             scan.take(match)
+    for match in scan.find(_JOB):
+        scan.take(match, counts=False)
     for match in scan.find(rf"\b(?:an? |the )?{WHAT} (?:that|which) (?=\x00)"):
         scan.take(match)
 
@@ -118,6 +135,8 @@ def _read_judge(scan: Scan, draft: Draft) -> None:
         name, at = scan.original(*match.span(group)), match.start()
         draft.claim("evaluation.judge", True, at, scan.take(match))
         draft.leave(at, name, "the judge is the chat model of the settings")
+    for match in scan.find(r"\b(?:no|without(?: an?)?) (?:llm )?judge\b", True):
+        draft.claim("evaluation.judge", False, match.start(), scan.take(match))
     for match in scan.find(_JUDGE):
         draft.claim("evaluation.judge", True, match.start(), scan.take(match))
 

@@ -45,14 +45,14 @@ ADAPTERS: dict[str, str] = {
     "dora": r"doras?",
     "lora": r"loras?",
     "prompt": r"(?:prompt|soft[- ]prompt|prefix)[- ]tuning|soft prompts?",
-    "none": r"(?:full|all)[- ](?:weights?|parameters?|(?:model )?fine-?tun(?:e|ing)|model (?:training|tuning))"
+    "none": r"(?:full|all)[- ](?:weights?|parameters?|(?:model )?fine[- ]?tun(?:e|ing)|model (?:training|tuning))"
     r"|(?:without|no) (?:an? )?(?:lora|adapters?)\b",
 }
 METHODS: dict[str, str] = {
-    "dpo": r"dpo|(?:direct )?preference (?:optimi[sz]ation|tuning|training)",
+    "dpo": r"dpo|(?:direct )?preference[- ](?:optimi[sz]ation|tun(?:e|ing)|training)",
     "pretrain": r"(?:continued?|continual|further)(?: \w+)? ?pre-?training|(?:continue|continued|further) (?:to )?"
     r"(?:pre-?)?train(?:ing)?|domain[- ]adapt(?:ation|ed|ive)(?: pre-?training)?",
-    "sft": r"sft|supervised fine-?tuning|instruction[- ]?(?:fine-?)?tun(?:e|ing)",
+    "sft": r"sft|supervised fine[- ]?tuning|instruction[- ]?(?:fine[- ]?)?tun(?:e|ing)",
 }
 NOT_ROWS = (
     r"(?![ -](?:examples?|pairs?|data\b|data ?sets?|samples?|records?|rows|corpus|format|template|style|training data))"

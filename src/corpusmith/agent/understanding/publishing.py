@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from corpusmith.agent.understanding.draft import Draft
+from corpusmith.agent.understanding.model_wish import trained
 from corpusmith.agent.understanding.model_words import HUGGING_FACE, IT
 from corpusmith.agent.understanding.scan import Scan
-from corpusmith.agent.understanding.training import trained
 from corpusmith.agent.understanding.words import PATH
 
-_MODEL = r"(?:the |my |our |its )?(?:(?:trained |fine-?tuned |resulting |merged )?(?:model|adapter|lora|weights))"
+_MODEL = r"(?:the |my |our |its )?(?:(?:trained |fine[- ]?tuned |resulting |merged )?(?:model|adapter|lora|weights))"
 _DATA = r"(?:the |my |our )?(?:\w+ )?(?:data ?set|data|corpus|pairs|examples|rows)"
 _OBJECT = rf"(?:(?P<model>{_MODEL})|(?P<data>{_DATA})|(?P<any>{IT}|everything))"
 _REPO = rf"[`'\"]?(?P<repo>[a-z0-9][\w.-]*/[\w.-]*\w|{PATH})[`'\"]?"
 _VERB = r"(?:and |then )*(?:push|publish|upload|release|send|share)"
 _AS = r"(?:(?:as|under|in|at|into|to|called|named)(?: the)?(?: (?:name|repo(?:sitory)?))?)"
 _PATTERNS = (
-    rf"\b{_VERB} {_OBJECT} (?:to|on|onto) {HUGGING_FACE}(?:,? {_AS} {_REPO})?",
-    rf"\b{_VERB} {_OBJECT} (?:to|as|under) {_REPO}(?: (?:on|in|at) {HUGGING_FACE})?",
+    rf"\b{_VERB}(?: {_OBJECT})?(?: privately)? (?:to|on|onto) {HUGGING_FACE}(?:,? {_AS} {_REPO})?",
+    rf"\b{_VERB} {_OBJECT}(?: privately)? (?:to|as|under) {_REPO}(?: (?:on|in|at) {HUGGING_FACE})?",
     rf"\b(?:and|,) {_OBJECT} (?:to|as|under) {_REPO}(?: (?:on|in|at) {HUGGING_FACE})?",
 )
 

@@ -6,7 +6,7 @@ import re
 
 from corpusmith.agent.understanding.clauses import PLAIN_TAIL
 from corpusmith.agent.understanding.draft import Draft
-from corpusmith.agent.understanding.model_words import MODEL_IT, WHAT, wants_model
+from corpusmith.agent.understanding.model_words import MODEL_IT, NAME, WHAT, wants_model
 from corpusmith.agent.understanding.scan import BLANK, Scan
 from corpusmith.agent.understanding.words import DONT
 from corpusmith.core.brief import Deliverable
@@ -17,19 +17,30 @@ _MET = (
     rf" ?{BLANK}+)*"
     rf"|{_IF} (?:it |the (?:result|model) |all (?:the |its )?|every |the |its )?(?:must )?(?:gates?|checks?"
     rf"|evaluation)?"
-    r" ?(?:pass(?:es)?|holds?|is (?:any )?(?:good|better)|are met|succeeds?)(?: (?:all|every|the) (?:gates?|checks?"
+    r" ?(?:pass(?:es)?|holds?|(?:is |it's )?(?:any )?(?:good|better)(?: enough)?|are met|succeeds?)(?: (?:all|every"
+    r"|the) (?:gates?|checks?"
     r"|evaluations?))?\b"
 )
-_WHEN = rf"(?:,? (?P<met>{_MET})|,? (?P<unmet>{_IF} (?!possible|you can|it works)[^,.;{BLANK}]+))?"
+_ALSO = (
+    rf"(?P<also>,? and (?:only )?(?:if )?(?:my|our|their|i|we|they|you|someone|somebody|everybody|nobody|no one)"
+    rf" [^,.;{BLANK}]+)?"
+)
+_WHEN = (
+    rf"(?:,? (?P<met>{_MET}){_ALSO}"
+    rf"|,? (?P<unmet>{_IF} (?!possible|you can|it works)[^,.;{BLANK}]+))?"
+)
+_BEFORE = re.compile(rf"\b{_IF} (?!possible|you can|it works)[^,.;{BLANK}]{{3,}}(?:,| then) $")
 _PROMOTE = (
     rf"(?:promote|register|release)(?: {MODEL_IT})?(?: (?:in|to|into|as) (?:the )?(?:registry|champion))?"
-    rf"|make {MODEL_IT} (?:the )?(?:champion|live model)"
+    rf"|make {MODEL_IT} (?:the )?(?:champion|live model)|replace (?:the )?(?:champion|(?:current|live|old)(?: "
+    rf"(?:model|champion))?)"
 )
 _SERVE = (
     rf"(?:deploy|serve|host)\b|ship {MODEL_IT}|roll {MODEL_IT} out|roll out {MODEL_IT}|put {MODEL_IT} (?:live|(?:in"
     rf"|into) production"
     rf"|behind an? (?:api|endpoint))|go(?:es)? live"
 )
+_BY_HAND = "no gate says that: promote it yourself, with `corpusmith model promote`"
 SERVED_BY_PROMOTION = "serving is not in this version; it is promoted in the registry instead"
 
 
@@ -51,26 +62,44 @@ def read_release(scan: Scan, draft: Draft) -> None:
         rf"\b{DONT} (?:automatically )?(?P<act>{_PROMOTE}|{_SERVE})(?: {MODEL_IT}| anything)?\b{_WHEN}", True
     ):
         _promise(scan, draft, match, bool(match.group("met")))
+    for match in scan.find(r"\b(?:no|without) (?:promotion|promoting it|deployment)\b", True):
+        draft.claim("promote", False, match.start(), scan.take(match))
     for match in scan.find(rf"\b(?:and |then )*(?P<act>{_PROMOTE})\b(?! (?:data|dataset)){_WHEN}"):
         _promise(scan, draft, match, True)
     for match in scan.find(rf"\b(?:and |then )*(?P<act>{_SERVE})(?: {MODEL_IT})?{PLAIN_TAIL}{_WHEN}"):
         draft.claim("deliverable", Deliverable.ENDPOINT, match.start(), match.group())
         words = re.sub(r"^(?:(?:and|then) )+", "", scan.original(match.start(), match.end()))
-        draft.leave(match.start(), words, SERVED_BY_PROMOTION)
-        _promise(scan, draft, match, True)
+        if _unmet(scan, match):
+            draft.leave(match.start(), words, f"serving is not in this version, and {_BY_HAND}")
+            draft.claim("promote", False, match.start(), scan.take(match))
+        else:
+            draft.leave(match.start(), words, SERVED_BY_PROMOTION)
+            draft.claim("promote", True, match.start(), scan.take(match))
 
 
 def _promise(scan: Scan, draft: Draft, match: re.Match[str], wanted: bool) -> None:
     """Promote or not; what was asked under a condition that no gate expresses is not done, and said."""
-    at, unmet = match.start(), match.group("unmet")
-    words = scan.take(match)
+    at, unmet = match.start(), _unmet(scan, match)
+    words = re.sub(r"^(?:(?:and|then) )+", "", scan.take(match))
     if wanted and unmet:
         draft.claim("promote", False, at, words)
-        draft.leave(at, words, "no gate says that: promote it yourself, with `corpusmith model promote`")
+        draft.leave(at, words, _BY_HAND)
         return
     draft.claim("promote", wanted, at, words)
 
 
+def _unmet(scan: Scan, match: re.Match[str]) -> bool:
+    """Whether a condition that no gate expresses stands after or before the wish."""
+    after = match.group("unmet") or match.group("also")
+    return bool(after or _BEFORE.search(scan.norm, 0, match.start()))
+
+
 def _without_model(scan: Scan, draft: Draft) -> None:
+    for match in scan.find(
+        rf"\b(?:just |only )?(?:evaluate|benchmark|compare|judge) {NAME}(?:(?:, | and | with |"
+        rf" against ){NAME})*\b"
+    ):
+        reason = "a model that is there is judged by itself, with `corpusmith tool run evaluate`"
+        draft.leave(match.start(), scan.take(match, counts=False), reason)
     for match in scan.find(rf"\b(?:promote|register) (?:the|my|our) (?:\w+ )?{WHAT}\b"):
         draft.leave(match.start(), scan.take(match, counts=False), "no model was asked for")

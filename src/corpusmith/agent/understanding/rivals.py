@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from corpusmith.agent.understanding.draft import Draft, bound_op
-from corpusmith.agent.understanding.model_words import wants_model
+from corpusmith.agent.understanding.model_words import NAME, wants_model
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.words import ABOVE, AT_MOST, BELOW, BOUND, NUMBER, UPPER
-from corpusmith.core.gates import Op
+from corpusmith.core.gates import Gate, Op, Severity
 from corpusmith.core.metrics import METRICS
 
 RIVALS: dict[str, str] = {
@@ -19,16 +19,17 @@ RIVALS: dict[str, str] = {
     r" in the prompt)",
     "gain_over_plain": r"(?:the |all |any )*(?:plain|simple|classical|trivial|traditional|non-?ai) (?:baselines?"
     r"|methods?|models?)"
-    r"|tf-?idf(?: (?:and|with|\+) (?:ridge|logistic)(?: regression)?)?|nearest neighbou?rs?",
+    r"|tf-?idf(?: (?:and|with|\+) (?:ridge|logistic)(?: regression)?)?|nearest neighbou?rs?|(?:the |a )?(?:mean"
+    r"|average|majority class|constant)(?: (?:predictor|baseline|prediction|price|value|answer))?",
     "gain_over_champion": r"(?:the |our |my )?(?:(?:current|live|old|last|previous|present) (?:model|champion|1|one"
     r"|version)|champion)"
     r"|what(?:'s| is) live",
 }
 RIVAL = "|".join(f"(?:{pattern})" for pattern in RIVALS.values())
-_IT = r"(?:(?:it|(?:the|a) (?:result|model|fine-?tune|candidate|adapter|lora|new 1|new one)|that|which) )?"
+_IT = r"(?:(?:it|it's|(?:the|a) (?:result|model|fine[- ]?tune|candidate|adapter|lora|new 1|new one)|that|which) )?"
 _BEATS = (
     r"(?:(?:really |clearly |significantly )?(?:beats?|outperforms?|surpass(?:es)?|tops|exceeds)|(?:is |does |scores?"
-    r" )?(?:really |clearly )?"
+    r" |'s )?(?:really |clearly |any )?"
     r"better than|improves? (?:on|over|upon)|wins? (?:against|over))"
 )
 _NOT_WORSE = r"(?:is (?:worse than|not better than|no better than)|(?:does not|doesn't|fails to) (?:beat|outperform))"
@@ -37,7 +38,7 @@ _BY = rf"(?: by (?:(?P<bound>{BOUND}) )?(?P<n>{NUMBER})(?P<unit>%| (?:percentage
 _SCORES: dict[str, str] = {
     "judge_accuracy": r"judged? (?:accuracy|score)|score (?:by|of) the judge",
     "judge_style": r"judged? style",
-    "accuracy": r"(?:test |label )?accuracy",
+    "accuracy": r"(?:test |label )?accura(?:cy|te)",
     "f1_macro": r"(?:macro[ -])?f1(?:[ -](?:macro|score))?",
     "exact_match": r"exact[ -]match(?:es)?|em score",
     "numeric_match": r"numeric(?:al)? match(?:es)?|right numbers",
@@ -62,22 +63,41 @@ def read_rivals(scan: Scan, draft: Draft) -> None:
     if not wants_model(draft):
         return
     for match in scan.find(
-        rf"\b{_IT}(?:(?:must|should|has to|needs to|will|can) )?(?:{_BEATS}|(?P<not>{_NOT_WORSE})) "
+        rf"\b(?P<ask>(?:(?:and|tell|show|let|see|check|report|find|out|me|know) )+(?:if|whether) )?{_IT}(?:(?:must"
+        rf"|should|has to|needs to|will|can) )?(?:{_BEATS}|(?P<not>{_NOT_WORSE})) "
         rf"(?P<list>{_LIST})\b{_BY}",
         True,
     ):
-        if match.group("not") and not re.search(r"\b(?:unless|don't|do not|never|not)\b", scan.full[: match.start()]):
+        if match.group("not") and not re.search(
+            r"\b(?:unless|don't|do not|never|not"
+            r"|only)\b",
+            scan.sentence(match.start()),
+        ):
             continue
         at = match.start()
         metrics = [name for name, pattern in RIVALS.items() if re.search(rf"\b(?:{pattern})\b", match.group("list"))]
         words = scan.take(match)
         for metric in metrics:
+            if match.group("ask"):
+                draft.hope(Gate(metric=f"{metric}_low", op=">", target=0.0, severity=Severity.SHOULD, why=words), at)
+                continue
             draft.gate(scan, f"{metric}_low", ">", 0.0, at, words)
             if match.group("n"):
                 share = (match.group("unit") or "").strip()
                 by = float(match.group("n")) / (100 if share else 1)
                 op: Op = ">" if re.fullmatch(ABOVE, match.group("bound") or "") else ">="
                 draft.gate(scan, metric, op, by, at, words)
+    _read_other_rivals(scan, draft)
+
+
+def _read_other_rivals(scan: Scan, draft: Draft) -> None:
+    for match in scan.find(
+        rf"\b(?:(?:and|show|prove|that) )*{_IT}(?:(?:must|should|has to) )?{_BEATS} (?:the"
+        rf" )?{NAME}",
+        True,
+    ):
+        reason = "a model is compared with its base, few-shot prompting, plain baselines and the champion"
+        draft.leave(match.start(), scan.take(match, counts=False).removeprefix("and "), reason)
 
 
 def read_scores(scan: Scan, draft: Draft) -> None:

@@ -29,6 +29,7 @@ _NEGATED = re.compile(
     rf"\b{NEGATION}\s+(?:(?:any|the|a|an|be|to|do|in|as|it|them|this|use|apply|into|make|want|need)\s+){{0,3}}$"
 )
 _CLAUSE_END = re.compile(r"[,;.!?:](?=\s|$)|\bbut\b")
+_SENTENCE_END = re.compile(r"[.!?;](?=\s|$)")
 _SOFT = re.compile(
     r"\b(?:ideally|preferabl[ye]|hopefully|try to|try and|aim(?:ing)? (?:for|at)|if possible|if you can|when possible"
     r"|where possible|best effort|nice to have|would be nice|if it works)\b,?"
@@ -145,6 +146,12 @@ class Scan:
                 last = match.start()
                 break
         return first, last
+
+    def sentence(self, at: int) -> str:
+        """The normal form of the sentence around `at`, taken or not."""
+        first = max((match.end() for match in _SENTENCE_END.finditer(self.full, 0, at)), default=0)
+        end = _SENTENCE_END.search(self.full, at)
+        return self.full[first : end.start() if end else len(self.full)]
 
     def before_in_clause(self, at: int) -> str:
         """The normal form of the clause around `at`, up to `at`, taken or not."""

@@ -24,53 +24,73 @@ from corpusmith.agent.understanding.model_words import (
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.targets import PERSONAL
 from corpusmith.agent.understanding.words import DONT, PATH
-from corpusmith.core.brief import Brief, Deliverable, PlaceWish, TrainingWish
+from corpusmith.core.brief import Deliverable
 
 _ADAPTER = "|".join(f"(?:{pattern})" for pattern in ADAPTERS.values())
 _METHOD = "|".join(f"(?:{pattern})" for pattern in METHODS.values())
 _ADJECTIVES = (
-    r"(?:(?:an?|the|my|our|new|small|little|own|another|some|base|language|local|single|hosted|tiny(?= (?:\w+ )?"
-    rf"(?:{WHAT}|{_ADAPTER})\b)) )*"
+    r"(?:(?:an?|the|my|our|some|another|any|\d+) )?(?:(?!(?:on|for|of|with|from|to|and|or|by|in|using|over)\b)[\w.-]+"
+    r" ){0,3}?"
 )
 _VERB = (
-    r"(?:fine-?tune|instruction-?tune|post-?train|train|pre-?train|teach|(?:continue|further) (?:pre-?)?train(?:ing)?)"
+    r"(?:fine[- ]?tune|instruction[- ]?tune|post-?train|train|pre-?train|teach|(?:continue|further) (?:pre-?)?train"
+    r"(?:ing)?"
+    r"|preference[- ]tune)"
 )
 _OBJECT = rf"(?: {_ADJECTIVES}(?:(?:{_ADAPTER})(?: (?:adapters?|models?))?|{WHAT})\b)"
-_ON = rf" ?,?(?: (?:on|with|over|using|from|to|by)(?: all)?(?: of)?(?: {IT}| that data))\b"
+_ON = (
+    rf" ?,?(?: (?:on|with|over|using|from|to|by)(?: all)?(?: of)?(?: {IT}| that data| what(?:'s| is) left| what"
+    rf" remains| the rest))\b"
+)
 _LATER = (
     rf"(?= (?:on|with|over|using|from) (?:the (?:data|rows|texts?|files) (?:in|of|from) )?(?:{PATH}|top of|all|my|our"
     rf"|the|\d))"
 )
 _ORDER = re.compile(
     rf"\b(?:use {IT} to )?(?P<verb>{_VERB})\b(?![/-]| and (?:test|validat|dev)| (?:splits?|sets?|nothing)\b)"
-    rf"(?P<object>{_OBJECT})?(?P<best> (?:the )?(?:best|better|winner|strongest)(?: (?:1|one|of them|base|model))?\b)?"
+    rf"(?P<object>{_OBJECT})?(?P<best> (?:the )?(?:best|better|winner|strongest)(?: (?:1|one|of them|base|model)(?: "
+    rf"(?:that )?you can)?)?\b"
+    r"| which(?:ever)?(?: 1| one| model| base)? (?:is|works|does|scores) (?:best|better)\b)?"
 )
 _NOUNS = (
+    rf"\b(?:before|then|after that,?|and|by) (?P<noun>(?:fine[- ]?tuning|training) (?:{_ADJECTIVES}(?:{WHAT}"
+    rf"|{_ADAPTER})|{NAME}))\b(?:{_ON})?",
     rf"\b(?:(?:start|do|run|begin|launch|make|use|perform|try) )?(?:an? |the |some )?(?:(?:{_ADAPTER}) )?"
-    rf"(?P<noun>fine-?tun(?:e|ing)|(?:pre-?)?training|{_METHOD}|{_ADAPTER})(?: (?:run|job|training))?\b{NOT_ROWS}"
+    rf"(?P<noun>fine[- ]?tun(?:e|ing)|(?:pre-?)?training|{_METHOD}|{_ADAPTER})(?: (?:run|job|training))?\b{NOT_ROWS}"
     rf"(?= (?:of|on|for|over|with) (?:the )?(?:{NAME}|{IT}|(?:\w+ ){{0,3}}(?:in|from) {PATH}|(?:\w+ )?{WHAT}))",
-    r"\b(?:start|do|run|begin|launch|kick off) (?:an? |the )?(?P<noun>(?:\w+ )?(?:fine-?tun(?:e|ing)|(?:pre-?)?training"
-    r"|dpo|sft))(?: (?:run|job))?\b(?! (?:data|set|split|examples))",
-    rf"\b(?:an? |the )?(?P<noun>(?:(?:\w+ )?{WHAT}|{_ADAPTER})(?: adapters?)?,? (?:that (?:is|was) )?(?:fine-?tuned"
+    r"\b(?:start|do|run|begin|launch|kick off) (?:an? |the )?(?P<noun>(?:\w+ )?(?:fine[- ]?tun(?:e|ing)|"
+    r"(?:pre-?)?training"
+    r"|dpo|sft)|(?=hyper-?parameter))(?: (?:run|job))?\b(?! (?:data|set|split|examples))",
+    rf"(?P<lead>^|[.,;:] |\b(?:deploy|serve|promote|want|need|get|give me|like|build|make|create|produce|for|publish) )"
+    rf"(?:an? |the )?(?P<noun>(?:(?:\w+ )?{WHAT}|{_ADAPTER})(?: adapters?)?,? (?:that (?:is|was) )?"
+    rf"(?:fine[- ]?tuned"
     rf"|trained))"
     rf" on(?: (?:{IT})\b|(?= (?:the (?:data|rows|texts?) (?:in|of|from) )?{PATH}))",
-    rf"\b(?:get|give|want|need|make|build|produce|deliver|return)(?: me)? (?:an? |the )?(?P<noun>(?:fine-?tuned"
+    rf"\b(?:use|apply|try)(?: an?)? (?P<noun>{_ADAPTER})(?: adapters?)?\b",
+    rf"\b(?:get|give|want|need|make|build|produce|deliver|return)(?: me)? (?:an? |the )?(?P<noun>(?:fine[- ]?tuned"
     rf"|trained)"
     rf" (?:\w+ )?(?:{WHAT}|{_ADAPTER}))\b",
 )
+_IMPROVE = (
+    rf"\b(?:improve|update|adapt|retrain|make) (?:the |my |our )?(?:model|checkpoint) (?:at|in|from|under) "
+    rf"(?P<path>{PATH})"
+    r"(?: better)?"
+)
+_HABIT = re.compile(r"\b(?:we|they|i|people|models) (?:(?:\w+ly|often|always|then|still|already) )?$")
+"""Before the verb: what people do is no order."""
 _AFTER_ANOTHER = re.compile(r"\b(?:then|followed by|and after that,?|afterwards) $")
-_PLAIN_VERB = re.compile(r"fine-?tune|instruction-?tune|post-?train")
+_PLAIN_VERB = re.compile(r"fine[- ]?tune|instruction[- ]?tune|post-?train")
 _TABLES = (("training.adapter", ADAPTERS), ("training.method", METHODS))
 
 
 def read_kept_out(scan: Scan, draft: Draft) -> None:
     """`never train on ./exam.jsonl`: an evaluation set; `do not train on personal data`: mask it."""
-    for match in scan.find(rf"\b{DONT} (?:fine-?)?(?:train|tune)(?:ing)? on (?P<path>{PATH})", negated=True):
+    for match in scan.find(rf"\b{DONT} (?:fine[- ]?)?(?:train|tune)(?:ing)? on (?P<path>{PATH})", negated=True):
         at, path = match.start(), scan.path(match.group("path"))
         words = scan.take(match)
         draft.claim("decontaminate_against", path, at, words)
         draft.gate(scan, "contamination_rate", "<=", 0.0, at, words)
-    for match in scan.find(rf"\b{DONT} (?:fine-?)?(?:train|tune)(?:ing)? on (?:any )?{PERSONAL}\b", negated=True):
+    for match in scan.find(rf"\b{DONT} (?:fine[- ]?)?(?:train|tune)(?:ing)? on (?:any )?{PERSONAL}\b", negated=True):
         at, words = match.start(), scan.take(match)
         draft.claim("remove_pii", True, at, words)
         draft.gate(scan, "pii_rate", "<=", 0.0, at, words, needs=("remove_pii", False))
@@ -79,6 +99,8 @@ def read_kept_out(scan: Scan, draft: Draft) -> None:
 def read_training(scan: Scan, draft: Draft) -> None:
     """The order itself, and the methods and adapters named anywhere in the request."""
     for match in scan.find(_ORDER.pattern):
+        if _HABIT.search(scan.norm, 0, match.start()):
+            continue
         after = scan.norm[match.end() :]
         tail = re.match(_ON, after)
         bare = _PLAIN_VERB.fullmatch(match.group("verb")) and re.match(
@@ -93,7 +115,12 @@ def read_training(scan: Scan, draft: Draft) -> None:
             if before and "dpo" in match.group("noun") and wants_model(draft):
                 _leave_second(scan, draft, before.start(), match.end())
             else:
-                _order(scan, draft, match.start(), match.end())
+                lead = match.groupdict().get("lead")
+                _order(scan, draft, match.start() + len(lead or ""), match.end())
+    for match in scan.find(_IMPROVE):
+        at, path = match.start(), scan.path(match.group("path"))
+        draft.claim("training.bases", path, at, scan.original(match.start(), match.end()))
+        _order(scan, draft, match.start(), match.end())
     if wants_model(draft):
         _name_kinds(scan, draft)
 
@@ -141,74 +168,3 @@ def _name_kinds(scan: Scan, draft: Draft) -> None:
                 draft.claim(field, kind, match.start(), scan.take(match))
             for match in scan.find(rf"\b(?:not|no|instead of|rather than) (?:an? )?(?:{pattern})\b{NOT_ROWS}", True):
                 scan.take(match)
-
-
-def settle_shape(_: Scan, draft: Draft) -> None:
-    """The shape of rows that the method needs, where nothing was said about it; runs after the template was read."""
-    if not trained(draft):
-        return
-    method, hosted = draft.last("training.method"), draft.last("training.hosted", False)
-    pairs, template = draft.has("output.instruction"), draft.has("output.template")
-    words = draft.words("training.method") or draft.words("training.hosted")
-    if method == "dpo" and not (pairs or template):
-        draft.claim("output.template", "preference", 0, words)
-    elif method == "sft" or hosted:
-        if hosted and not template:
-            draft.claim("output.template", "messages", 0, words)
-            draft.notes.append("template: messages, as the fine-tuning API takes them")
-        if not (pairs or template):
-            draft.claim("output.instruction", True, 0, words)
-            draft.claim("generate_instructions", True, 0, words)
-
-
-def trained(draft: Draft) -> bool:
-    """Whether training is asked for, the last word counting."""
-    return bool(draft.last("training", False))
-
-
-_FIELDS = (
-    "method", "adapter", "rank", "alpha", "epochs", "max_steps", "learning_rate", "dpo_beta", "sequence_length",
-    "trials",
-    "hosted", "replay_rows", "replay_from",
-)  # fmt: skip
-
-
-def training_of(draft: Draft) -> TrainingWish | None:
-    """The training asked for, or None."""
-    if not trained(draft):
-        return None
-    said = {name: draft.last(f"training.{name}") for name in _FIELDS if draft.has(f"training.{name}")}
-    place = {name: draft.last(f"place.{name}") for name in PlaceWish.model_fields if draft.has(f"place.{name}")}
-    if draft.has("place.report_to"):
-        place["report_to"] = draft.union("place.report_to")
-    bases = draft.union("training.bases") or (("gpt-4o-mini",) if said.get("hosted") else ("tiny",))
-    return TrainingWish(**said, bases=bases, place=PlaceWish(**place))
-
-
-def training_assumptions(brief: Brief, draft: Draft) -> list[str]:
-    """One plain sentence for each thing about the model that was filled in."""
-    wish, out = brief.training, []
-    if wish is not None:
-        if not draft.has("training.bases"):
-            out.append(_unnamed_base(wish))
-        if wish.method == "auto":
-            out.append(
-                "method: by the rows: pairs are fine-tuned on, preference pairs go to DPO, text is pre-trained on"
-            )
-        if wish.hosted:
-            out.append("hosted training: it uploads the rows and costs money, so it waits for an approval")
-        elif not draft.has("training.adapter"):
-            out.append("weights: a LoRA adapter")
-        if not draft.has("promote"):
-            out.append("promotion: the model is registered as a candidate, for promoting it was not asked for")
-        if brief.splits.train == 1:
-            out.append("splits: none was wanted, so the model cannot be judged on rows it has not seen")
-    if (wish is not None or brief.approach == "prompting") and not draft.has("splits"):
-        out.append("splits: 80% train, 10% validation, 10% test, for a model is judged on rows it was not trained on")
-    return out
-
-
-def _unnamed_base(wish: TrainingWish) -> str:
-    if wish.hosted:
-        return "base model: gpt-4o-mini, for none was named"
-    return "base model: tiny, pre-trained on this machine, for none was named; name a hub id or a folder for another"
