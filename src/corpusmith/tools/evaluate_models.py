@@ -15,7 +15,7 @@ from corpusmith.core.tools import Dataset, StepContext
 from corpusmith.models.evaluation.few_shot import with_shots
 from corpusmith.models.evaluation.generation import Answers, generate
 from corpusmith.models.evaluation.likelihood import Likelihood, score_conversations, score_documents
-from corpusmith.models.evaluation.opened import OpenedModel, open_artifact, release
+from corpusmith.models.evaluation.opened import OpenedModel, open_artifact
 from corpusmith.models.loading import manifest_of, place_of
 from corpusmith.tools.evaluate_rows import JudgedRows
 
@@ -128,6 +128,8 @@ def contestants(asking: Asking, ctx: StepContext) -> Iterator[Contestant]:
 def _measured(
     role: Role, artifact: Dataset, base: Dataset | None, asking: Asking, ctx: StepContext, *, few_shot: bool
 ) -> Iterator[Contestant]:
+    from corpusmith.models.training.memory import release
+
     manifest = manifest_of(artifact)
     ctx.emit(f"evaluate: opening the {role} {manifest.name}")
     opened = open_artifact(artifact, base, context=asking.context, access=ctx.services.get("hub"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -124,12 +123,3 @@ def _virtual_tokens(model: Any) -> int:
     """Tokens that prompt tuning puts before each sequence."""
     configs = getattr(model, "peft_config", None) or {}
     return sum(int(getattr(config, "num_virtual_tokens", 0) or 0) for config in configs.values())
-
-
-def release() -> None:
-    """Give the memory of a model that nothing points at any more back to the next one."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
