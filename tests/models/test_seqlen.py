@@ -25,6 +25,15 @@ def test_packing_takes_the_length_that_cuts_nothing() -> None:
     assert unpacked.recommended < 900
 
 
+def test_short_examples_fill_a_longer_row_when_packed() -> None:
+    lengths = np.random.default_rng(0).integers(50, 72, 300)
+    assert analyse_lengths(lengths, 1024, packing=False).recommended == 72
+    packed = analyse_lengths(lengths, 1024, packing=True)
+    assert packed.recommended > 72
+    assert packed.choices[-1].length == 512
+    assert analyse_lengths(lengths, 100, packing=True).recommended == 72  # no longer than the model takes
+
+
 def test_lengths_are_those_of_uncut_examples_so_the_longest_is_a_candidate() -> None:
     found = analyse_lengths([10, 3000], None, packing=True)
     assert found.longest == 3000

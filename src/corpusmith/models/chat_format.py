@@ -59,8 +59,8 @@ class Encoded:
         answer: Where the last response begins.
     """
 
-    ids: list[int]
-    loss: list[bool]
+    ids: Sequence[int]
+    loss: Sequence[int]
     starts: tuple[int, ...]
     prompt_end: int
     answer: int

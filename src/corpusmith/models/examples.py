@@ -86,26 +86,35 @@ def encode_chats(
     Raises:
         PreconditionError: A row has a system turn and the template loses it.
     """
-    keeps: bool | None = None
+    sure = False
     for row_id, given in rows:
         tally.rows += 1
         turns = [(role, text) for role, text in given if role != "system" or text.strip()]
         if not turns or turns[-1][0] != "assistant" or not turns[-1][1].strip():
             tally.drop(row_id, "empty_response")
             continue
-        if any(role == "system" for role, _ in turns):
-            keeps = form.keeps_system() if keeps is None else keeps
-            if not keeps:
-                raise PreconditionError(
-                    f"the chat template of {form.tokenizer.name_or_path or 'the model'} loses the system turn, and row"
-                    f" {row_id} has one",
-                    hint="Choose a base whose template renders system turns, or take them out of the data.",
-                    row=row_id,
-                )
+        if not sure and any(role == "system" for role, _ in turns):
+            sure = require_system(form, row_id)
         try:
             yield row_id, form.encode(turns)
         except UnfitRow as error:
             tally.drop(row_id, "template_refuses", str(error))
+
+
+def require_system(form: ChatFormat, row_id: str) -> bool:
+    """True when the template renders system turns.
+
+    Raises:
+        PreconditionError: It loses them.
+    """
+    if not form.keeps_system():
+        raise PreconditionError(
+            f"the chat template of {form.tokenizer.name_or_path or 'the model'} loses the system turn, and row"
+            f" {row_id} has one",
+            hint="Choose a base whose template renders system turns, or take them out of the data.",
+            row=row_id,
+        )
+    return True
 
 
 def fit(row_id: str, encoded: Encoded, length: int, tally: Tally) -> Example:
@@ -151,8 +160,16 @@ def windows(example: Example, length: int) -> Iterator[Example]:
         yield Example(example.row_id, example.ids[start : start + length], example.loss[start : start + length])
 
 
-def encode_pairs(rows: Iterable[tuple[str, str, str, str]], form: ChatFormat, tally: Tally) -> Iterator[Pair]:
-    """Preference pairs out of (row id, prompt, chosen, rejected), uncut."""
+def encode_pairs(
+    rows: Iterable[tuple[str, str, str, str]], form: ChatFormat, tally: Tally, system: str | None = None
+) -> Iterator[Pair]:
+    """Preference pairs out of (row id, prompt, chosen, rejected), uncut; `system` opens every prompt.
+
+    Raises:
+        PreconditionError: There is a system turn and the template loses it.
+    """
+    opening = [("system", system)] if system and system.strip() else []
+    sure = not opening
     for row_id, prompt, chosen, rejected in rows:
         tally.rows += 1
         if not chosen.strip() or not rejected.strip():
@@ -161,9 +178,11 @@ def encode_pairs(rows: Iterable[tuple[str, str, str, str]], form: ChatFormat, ta
         if chosen.strip() == rejected.strip():
             tally.drop(row_id, "chosen_is_rejected")
             continue
+        sure = sure or require_system(form, row_id)
+        turns = [*opening, ("user", prompt)]
         try:
-            asked = form.encode_prompt([("user", prompt)])
-            sides = [_response(form.encode([("user", prompt), ("assistant", said)])) for said in (chosen, rejected)]
+            asked = form.encode_prompt(turns)
+            sides = [_response(form.encode([*turns, ("assistant", said)])) for said in (chosen, rejected)]
         except UnfitRow as error:
             tally.drop(row_id, "template_refuses", str(error))
             continue

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from corpusmith.core.errors import PreconditionError
+from corpusmith.models.training.plan import plan_steps
 from corpusmith.models.training.spec import Adapter, Method, TrainSpec
 
 SHOWN = 3
@@ -166,12 +169,19 @@ def estimate_memory(
     )
 
 
-def steps_of(rows: int, spec: TrainSpec, workers: int = 1) -> int:
-    """Optimizer steps of the training, about."""
-    if spec.schedule.max_steps is not None:
-        return spec.schedule.max_steps
-    together = max(spec.rows_per_step * workers, spec.schedule.batch_tokens // spec.sequence_length, 1)
-    return max(1, math.ceil(rows * spec.schedule.epochs / together))
+def memory_of(spec: TrainSpec, model: Any, data: Prepared) -> Memory:
+    """The estimate for a training of `model`."""
+    return estimate_memory(
+        parameters=sum(p.numel() for p in model.parameters()),
+        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        bytes_each=next(model.parameters()).element_size(),
+        tokens=spec.rows_per_step * len(data.longest.ids) * (2 if spec.method == "dpo" else 1),
+        hidden=model.config.hidden_size,
+        layers=model.config.num_hidden_layers,
+        vocabulary=int(model.get_input_embeddings().weight.shape[0]),
+        loss_tokens=spec.rows_per_step * data.most_loss,
+        recompute=spec.gradient_checkpointing,
+    )
 
 
 def run_preflight(
@@ -197,15 +207,13 @@ def run_preflight(
     import torch
 
     data = read_prepared(spec)
-    config = model.config
     vocabulary = int(model.get_input_embeddings().weight.shape[0])
-    context = getattr(config, "max_position_embeddings", None)
-    highest = max(max(row) for row in data.ids)
+    context = getattr(model.config, "max_position_embeddings", None)
     if not data.loss_tokens:
         raise PreconditionError("no token of the training data bears loss", hint="Look at the responses of the data.")
-    if highest >= vocabulary:
+    if data.largest_id >= vocabulary:
         raise PreconditionError(
-            f"the tokenizer gives id {highest}, but the model has only {vocabulary} embeddings",
+            f"the tokenizer gives id {data.largest_id}, but the model has only {vocabulary} embeddings",
             hint="Choose the tokenizer that belongs to the model.",
         )
     if context is not None and spec.sequence_length > context:
@@ -214,51 +222,37 @@ def run_preflight(
             hint=f"Set sequence_length to {context} or less.",
         )
     device = str(next(model.parameters()).device)
-    parameters = sum(p.numel() for p in model.parameters())
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    tokens_a_row = max(len(row) for row in data.ids)
-    memory = estimate_memory(
-        parameters=parameters,
-        trainable=trainable,
-        bytes_each=next(model.parameters()).element_size(),
-        tokens=spec.rows_per_step * tokens_a_row,
-        hidden=config.hidden_size,
-        layers=config.num_hidden_layers,
-        vocabulary=vocabulary,
-        loss_tokens=spec.rows_per_step * max(sum(label != NO_LOSS for label in row) for row in data.labels),
-        recompute=spec.gradient_checkpointing,
-    )
-    free = free_memory(device)
+    memory, free = memory_of(spec, model, data), free_memory(device)
     needed = memory.total - memory.weights  # the weights are there already
     if free is not None and needed > free:
         raise PreconditionError(
             f"the training needs about {needed / 2**30:.1f} GiB beside the weights, and {free / 2**30:.1f} are free",
             hint="Use an adapter, a smaller base, a shorter sequence_length or gradient checkpointing.",
         )
-    longest = max(range(len(data.ids)), key=lambda at: len(data.ids[at]))
     try:
-        loss, seconds = _micro_batch(model, data.ids[longest], data.labels[longest], data.positions[longest], device)
+        loss, seconds = _micro_batch(model, data.longest, device)
     except torch.OutOfMemoryError as error:
         raise PreconditionError(
-            f"one row of {tokens_a_row} tokens does not fit the memory of {device}",
+            f"one row of {len(data.longest.ids)} tokens does not fit the memory of {device}",
             hint="Use an adapter, a smaller base, a shorter sequence_length or gradient checkpointing.",
         ) from error
     if not math.isfinite(loss):
         raise PreconditionError(
             f"the model's loss is {loss} before the first step", hint="Its weights are damaged; load the base again."
         )
-    steps, per_token = steps_of(len(data.ids), spec, workers), _flops_per_token(model, parameters, trainable, spec)
-    passes = steps * max(spec.schedule.batch_tokens / spec.sequence_length, 1) / len(data.ids)
-    total = data.tokens * (spec.schedule.epochs if spec.schedule.max_steps is None else passes)
-    duration = total * seconds / len(data.ids[longest]) / workers
+    parameters = sum(p.numel() for p in model.parameters())
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    plan = plan_steps(spec, data.rows, workers)
+    together = plan.rows_per_step * plan.accumulation * plan.workers
+    total = data.tokens * plan.steps * together / (math.ceil(data.rows / together) * together)
+    per_token, duration = _flops_per_token(model, parameters, trainable, spec), total * seconds / len(data.longest.ids)
+    duration /= workers
     return Preflight(
-        examples=tuple(
-            show(tokenizer, ids, labels) for ids, labels in zip(data.ids[:SHOWN], data.labels[:SHOWN], strict=True)
-        ),
-        rows=len(data.ids),
+        examples=tuple(show(tokenizer, row.ids, row.labels) for row in data.first),
+        rows=data.rows,
         tokens=data.tokens,
         loss_tokens=data.loss_tokens,
-        steps=steps,
+        steps=plan.steps,
         parameters=parameters,
         trainable=trainable,
         memory=memory,
@@ -266,7 +260,7 @@ def run_preflight(
         flops_per_token=per_token,
         flops=per_token * total,
         loss=loss,
-        micro_tokens=len(data.ids[longest]),
+        micro_tokens=len(data.longest.ids),
         micro_seconds=seconds,
         seconds=duration,
         usd=None if usd_per_gpu_hour is None else duration / 3600 * workers * usd_per_gpu_hour,
@@ -275,51 +269,93 @@ def run_preflight(
 
 
 @dataclass(frozen=True)
+class Row:
+    """One prepared row; of a preference pair, its prompt with the chosen response."""
+
+    ids: list[int]
+    labels: list[int]
+    positions: list[int]
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """Prepared rows as lists; a preference pair counts as its prompt with the chosen response."""
+    """What was seen in prepared data; a preference pair counts as its prompt with the chosen response.
 
-    ids: list[list[int]]
-    labels: list[list[int]]
-    positions: list[list[int]]
+    Attributes:
+        rows: How many.
+        tokens: Tokens of one pass.
+        loss_tokens: Of those, the ones that bear loss.
+        most_loss: Most of them in one row.
+        largest_id: Largest token id.
+        first: The first rows.
+        longest: The longest row.
+    """
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of one pass."""
-        return sum(map(len, self.ids))
-
-    @property
-    def loss_tokens(self) -> int:
-        """Of those, the ones that bear loss."""
-        return sum(label != NO_LOSS for row in self.labels for label in row)
+    rows: int
+    tokens: int
+    loss_tokens: int
+    most_loss: int
+    largest_id: int
+    first: tuple[Row, ...]
+    longest: Row
 
 
 def read_prepared(spec: TrainSpec) -> Prepared:
-    """The prepared data of a training.
+    """Look through the prepared data of a training, a row group at a time.
 
     Raises:
         PreconditionError: It holds no row.
     """
-    table = pq.read_table(spec.data)
-    if not table.num_rows:
+    file = pq.ParquetFile(spec.data)
+    if not file.metadata.num_rows:
         raise PreconditionError("no example is left to train on", hint="See the step's counts for what was dropped.")
-    if spec.method != "dpo":
-        return Prepared(*(table.column(name).to_pylist() for name in ("input_ids", "labels", "position_ids")))
-    prompts, chosen = table.column("prompt_ids").to_pylist(), table.column("chosen_ids").to_pylist()
-    ids = [[*prompt, *said] for prompt, said in zip(prompts, chosen, strict=True)]
-    labels = [[NO_LOSS] * len(prompt) + said for prompt, said in zip(prompts, chosen, strict=True)]
-    return Prepared(ids, labels, [list(range(len(row))) for row in ids])
+    tokens = loss_tokens = most_loss = largest = length = 0
+    first: list[Row] = []
+    longest = Row([], [], [])
+    for batch in file.iter_batches(1024):
+        lengths, losses = _sizes(batch, spec.method)
+        tokens, loss_tokens = tokens + int(lengths.sum()), loss_tokens + int(losses.sum())
+        most_loss = max(most_loss, int(losses.max(initial=0)))
+        columns = [name for name in batch.schema.names if name.endswith("_ids") and name != "position_ids"]
+        largest = max(largest, *(int(_flat(batch, name).max(initial=0)) for name in columns))
+        first += [_row(batch, at, spec.method) for at in range(min(SHOWN - len(first), batch.num_rows))]
+        if int(lengths.max()) > length:
+            length, longest = int(lengths.max()), _row(batch, int(lengths.argmax()), spec.method)
+    return Prepared(file.metadata.num_rows, tokens, loss_tokens, most_loss, largest, tuple(first), longest)
 
 
-def _micro_batch(
-    model: Any, ids: list[int], labels: list[int], positions: list[int], device: str
-) -> tuple[float, float]:
+def _flat(batch: pa.RecordBatch, name: str) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = batch.column(name).flatten().to_numpy(zero_copy_only=False)
+    return values
+
+
+def _sizes(batch: pa.RecordBatch, method: Method) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Per row: tokens, and those that bear loss."""
+    if method == "dpo":
+        prompt, chosen = (batch.column(name).value_lengths().to_numpy() for name in ("prompt_ids", "chosen_ids"))
+        return prompt + chosen, chosen
+    lengths = batch.column("input_ids").value_lengths().to_numpy()
+    bearing = np.concatenate([[0], np.cumsum(_flat(batch, "labels") != NO_LOSS)])
+    ends = np.cumsum(lengths)
+    return lengths, bearing[ends] - bearing[ends - lengths]
+
+
+def _row(batch: pa.RecordBatch, at: int, method: Method) -> Row:
+    if method != "dpo":
+        return Row(*(batch.column(name)[at].as_py() for name in ("input_ids", "labels", "position_ids")))
+    prompt, chosen = (batch.column(name)[at].as_py() for name in ("prompt_ids", "chosen_ids"))
+    ids = [*prompt, *chosen]
+    return Row(ids, [NO_LOSS] * len(prompt) + chosen, list(range(len(ids))))
+
+
+def _micro_batch(model: Any, row: Row, device: str) -> tuple[float, float]:
     """Loss of one row and the seconds of a forward and backward pass (the second of two); gradients are cleared."""
     import torch
 
     prompt_tuning = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
-    batch = {"input_ids": torch.tensor([ids], device=device), "labels": torch.tensor([labels], device=device)}
+    batch = {"input_ids": torch.tensor([row.ids], device=device), "labels": torch.tensor([row.labels], device=device)}
     if not prompt_tuning:  # prompt tuning puts its own positions before them
-        batch["position_ids"] = torch.tensor([positions], device=device)
+        batch["position_ids"] = torch.tensor([row.positions], device=device)
     training, loss, seconds = model.training, math.nan, 0.0
     model.train()
     try:

@@ -7,6 +7,7 @@ For each candidate length L over n examples of t tokens in all:
     efficiency = 1 - (cut + padding)
 
 The recommendation is the shortest length within half a point of the best efficiency: attention costs by the length.
+Packed rows may be longer than the longest example, up to `PACKED`: short examples fill a longer row better.
 Packing is measured on a seeded sample, the same for every candidate. For pre-training nothing is lost by cutting, a
 long document becomes several windows; `cut` then is what stands apart from its beginning.
 """
@@ -24,6 +25,7 @@ from corpusmith.models.packing import pack
 CANDIDATES = (128, 256, 512, 1024, 2048, 4096, 8192)
 SAMPLE = 20_000
 TOLERANCE = 0.005
+PACKED = 512
 LEAST = 8
 
 
@@ -77,8 +79,9 @@ def analyse_lengths(
     sizes = np.asarray(lengths, np.int64)
     longest = int(sizes.max())
     whole = max(LEAST, -(-longest // 8) * 8)  # takes every example
-    limit = min(context or whole, max(whole, LEAST))
-    candidates = sorted({min(limit, whole), *(length for length in CANDIDATES if length < limit)})
+    most = max(whole, PACKED) if packing else whole
+    limit = min(context or most, most)
+    candidates = sorted({min(limit, whole), *(one for one in CANDIDATES if one < limit or one == limit == PACKED)})
     sample = sizes
     if sizes.size > SAMPLE:
         sample = np.random.default_rng(seed).choice(sizes, SAMPLE, replace=False)

@@ -22,6 +22,7 @@ from corpusmith.tools import (
     publish_hub,
     sample,
     separate,
+    train,
     train_hosted,
 )
 
@@ -41,6 +42,7 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             format,
             publish,
             base,
+            train,
             train_hosted,
             promote,
             publish_hub,

@@ -23,3 +23,13 @@ class Place(BaseModel):
     def on_ray(self) -> bool:
         """Whether Ray Train runs it."""
         return self.backend == "ray" or (self.backend == "auto" and self.workers > 1)
+
+    def costs_money(self) -> bool:
+        """Whether a device hour has a price and one would be used: a GPU here, or a cluster elsewhere."""
+        if not self.usd_per_gpu_hour:
+            return False
+        if self.address is not None:
+            return True
+        import torch
+
+        return torch.cuda.is_available()
