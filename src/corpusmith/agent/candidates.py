@@ -8,6 +8,7 @@ from typing import Any
 from corpusmith.agent.goals import Goal
 from corpusmith.agent.methods import CATALOGUE, Method, too_late
 from corpusmith.agent.planner import View
+from corpusmith.core.metrics import METRICS
 
 MOST_RUNS = 3
 """Times a method may be kept: another step may open its goal again (masking makes copies alike)."""
@@ -34,6 +35,8 @@ def candidates(view: View) -> list[Candidate]:
         for method in CATALOGUE.values():
             if goal.name not in method.moves or not method.needs(view) or too_late(method, view):
                 continue
+            if method.wish() is not None and not goal.is_wish and METRICS[goal.name].scope == "splits":
+                continue  # files are written in the split that was settled before them
             if spends_drawn_rows(method, goal, view):
                 continue
             left = tuple(dict(p) for p in method.settings(view) if not spent(method, dict(p), view, goal))

@@ -10,6 +10,7 @@ from typing import Any, cast
 from corpusmith.agent.findings import FOUND
 from corpusmith.agent.goals import Goal
 from corpusmith.agent.graph import gates_now
+from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.modelling.handover import registry_name
 from corpusmith.agent.modelling.telling import model_outcome, shortfalls
 from corpusmith.agent.modelling.work import ModelWork
@@ -36,7 +37,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     folder = workspace.runs.folder(run_id)
     gates = gates_now(state, brief)
     failed = [g for g in gates if not g["passed"]]
-    undone = _undone(session, state)
+    undone, refused = _undone(session, state), _refused(session, state["attempts"])
     if state.get("conflict") and (undone or any(g["severity"] == "must" for g in failed)):
         undone = [state["conflict"], *undone]
     work = ModelWork.model_validate(state["modelling"]) if state.get("modelling") else None
@@ -75,7 +76,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
         "findings": [e.data["text"] for e in session.log.events() if str(e.data.get("key")).startswith(FOUND)],
         "not_achieved": [
             *undone,
-            *(_sentence(g, state["attempts"]) for g in failed),
+            *(_sentence(g, refused.get(g["metric"], ())) for g in failed),
             *([state["error"]] if state.get("error") else []),
         ],
         "decisions": state["turn"],
@@ -136,11 +137,24 @@ def _reasons(session: Session) -> dict[str, tuple[str, str]]:
     return reasons
 
 
-def _sentence(gate: dict[str, Any], attempts: Sequence[Mapping[str, Any]]) -> str:
+def _refused(session: Session, attempts: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Per metric, what would have served its gate and was undone, or weighed and left."""
+    out: dict[str, list[str]] = {}
+    for attempt in attempts:
+        if not attempt["kept"]:
+            out.setdefault(attempt["metric"], []).append(f"{attempt['method']} was undone: {attempt['outcome']}")
+    tried = set(out)
+    decisions = [event.data["decision"] for event in session.log.events() if event.kind == "decision"]
+    weighed = {o["method"]: o["verdict"] for decision in decisions for o in decision["options"]}
+    for name, verdict in weighed.items():
+        for metric in CATALOGUE[name].moves if name in CATALOGUE else ():
+            if metric not in tried and not verdict.startswith(("chosen", "later", "not chosen")):
+                out.setdefault(metric, []).append(f"{name} {verdict}")
+    return out
+
+
+def _sentence(gate: dict[str, Any], why: Sequence[str]) -> str:
     shown = ",.0f" if METRICS[gate["metric"]].unit == "count" else ".4g"
     value = "was not measured" if gate["value"] is None else f"is {gate['value']:{shown}}"
     target = format(gate["target"], shown if shown == ",.0f" else "g")
-    undone = [
-        f"{a['method']} was undone: {a['outcome']}" for a in attempts if a["metric"] == gate["metric"] and not a["kept"]
-    ]
-    return "; ".join([f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}", *undone])
+    return "; ".join([f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}", *why])

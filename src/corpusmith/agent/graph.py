@@ -17,6 +17,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
+from corpusmith.agent.findings import AS_SEEN, FOUND, as_seen, findings
 from corpusmith.agent.guard import objections, verdict_on
 from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.modelling import after_phase, assess, customize, productionize, select, wants_model
@@ -54,7 +55,7 @@ class Loop:
         return {"brief": brief.model_dump(mode="json"), "turn": 0, "attempts": [], "served": [], "status": 0}
 
     def prepare(self, state: LoopState) -> LoopState:
-        """Read the sources and the evaluation sets, and measure what came in."""
+        """Read the sources, the evaluation sets and the documents, measure what came in, and say what was found."""
         session = self.session
         brief = self._brief(state)
         if not brief.sources:
@@ -65,11 +66,19 @@ class Loop:
         for note in raw.result.get("notes", []):
             session.log.once("note", f"ingest {note}", text=note)
         evals = [session.ingest([path], None).id for path in brief.decontaminate_against]
-        card_id, card = session.measure(raw.id, raw.id, evals, whole=True)
+        docs = [session.ingest([path], None).id for path in brief.grounded_in]
+        card_id, card = session.measure(raw.id, raw.id, evals, docs=docs, whole=True)
         packed = card.model_dump_json()
+        session.brief = as_seen(brief, raw.artifact.shape, card)
+        if session.brief != brief:
+            session.log.once("brief", AS_SEEN, brief=session.brief.model_dump(mode="json"))
+        for metric, text in findings(session.brief, raw.artifact.shape, card):
+            session.log.once("note", FOUND + metric, text=text)
         return {
+            "brief": session.brief.model_dump(mode="json"),
             "raw": raw.id,
             "evals": evals,
+            "docs": docs,
             "data": raw.id,
             "shape": raw.artifact.shape.value,
             "rows": raw.artifact.rows,
@@ -130,6 +139,8 @@ class Loop:
         inputs = {"data": state["data"]}
         if any(role.startswith("evals") for role in self.session.tools[chosen.tool].inputs):
             inputs |= {f"evals.{n}": ref for n, ref in enumerate(state["evals"])}
+        if any(role.startswith("docs") for role in self.session.tools[chosen.tool].inputs):
+            inputs |= {f"docs.{n}": ref for n, ref in enumerate(state.get("docs", []))}
         self.session.emit(f"turn {state['turn'] + 1}: {chosen.name} ({proposal.why})")
         try:
             outcome = self.session.step(chosen.tool, proposal.params, inputs)
@@ -166,7 +177,9 @@ class Loop:
             self.session.log.once("note", f"carried {state['turn']}", text=_ON_PURPOSE[wish])
         carried = {k: v for k, v in view.card.metrics.items() if k in names}
         try:
-            card_id, card = self.session.measure(result.id, state["raw"], state["evals"], carried)
+            card_id, card = self.session.measure(
+                result.id, state["raw"], state["evals"], carried, docs=state.get("docs", [])
+            )
         except BudgetExceeded as error:
             return {"turn": state["turn"] + 1, "error": error.message, "status": error.exit_status}
         values = {name: metric.value for name, metric in card.metrics.items()}

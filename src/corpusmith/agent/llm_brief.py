@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from corpusmith.agent.llm_brief_model import ModelPatch, model_changes, told_of_training
 from corpusmith.agent.llm_view import one_line, wanted
 from corpusmith.agent.understanding.defaults import default_gates
 from corpusmith.agent.understanding.draft import Draft
@@ -24,14 +25,14 @@ from corpusmith.core.rows import Shape
 
 HOUSE = "house default"
 FOUND = "understood by the model"
-GATES = {name: info for name, info in METRICS.items() if info.scope in ("data", "run")}
-"""Metrics that a gate of a patch may name: those that every dataset has."""
+GATES = {name: info for name, info in METRICS.items() if info.scope in ("data", "run", "model", "ablation")}
+"""Metrics that a gate of a patch may name: of every dataset; of models, where the brief makes one."""
 
 _SHAPES = {"alpaca": Shape.INSTRUCTION, "sharegpt": Shape.INSTRUCTION, "messages": Shape.INSTRUCTION,
            "preference": Shape.PREFERENCE}  # fmt: skip
 _UNSAID = {
     "languages": "languages:", "splits": "splits:", "files": "files:", "remove_pii": "personal data:",
-    "quality": "quality:", "seed": "seed:", "jaccard": "near-duplicates:",
+    "quality": "quality:", "seed": "seed:", "jaccard": "near-duplicates:", "promote": "promotion:",
 }  # fmt: skip
 """How the sentence in `assumed` begins that says a field was not spoken of."""
 
@@ -68,7 +69,7 @@ class PatchSplits(BaseModel):
         return self
 
 
-class BriefPatch(BaseModel):
+class BriefPatch(ModelPatch):
     """Settings that the phrases ask for; null where they ask for nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,7 +115,7 @@ def patch_text(brief: Brief) -> str:
 
 
 def _without_paths(text: str, brief: Brief) -> str:
-    for path in sorted((*brief.sources, *brief.decontaminate_against), key=len, reverse=True):
+    for path in sorted((*brief.sources, *brief.decontaminate_against, *brief.grounded_in), key=len, reverse=True):
         text = text.replace(path, "<path>")
     return re.sub(r"\S*[/\\]\S*|\S+\.(?:jsonl?|csv|tsv|txt|md|html?|parquet|arrow|gz|zst|bz2|xz|zip)\b", "<path>", text)
 
@@ -132,7 +133,7 @@ def patched(brief: Brief, patch: BriefPatch) -> Brief:
         opening = _UNSAID.get(name)
         if opening is not None and not any(line.startswith(opening) for line in brief.assumed):
             continue  # the sentence spoke of it: the rules' reading stands
-        changes |= update
+        changes = update | changes if name in ("training", "approach") else changes | update
         notes.append(f"{FOUND}: {words} ({said})")
         silenced += [opening] if opening is not None else []
     new = brief.model_copy(update=changes)
@@ -141,6 +142,8 @@ def patched(brief: Brief, patch: BriefPatch) -> Brief:
     if not notes:
         return brief
     assumed = [line for line in brief.assumed if not any(line.startswith(opening) for opening in silenced)]
+    if new.training is not None and brief.training is None:
+        assumed = [line for line in assumed if not line.startswith("splits: none")] + told_of_training(new)
     left = tuple(phrase for phrase in brief.not_understood if phrase not in solved)
     return new.model_copy(update={"gates": gates, "assumed": (*assumed, *notes), "not_understood": left})
 
@@ -177,6 +180,7 @@ def _fields(brief: Brief, patch: BriefPatch) -> Iterator[tuple[str, dict[str, An
         yield "seed", {"seed": patch.seed}, f"seed {patch.seed}"
     if patch.name and brief.name == house.name:
         yield "name", {"name": patch.name}, f"name {patch.name}"
+    yield from model_changes(brief, patch)
 
 
 def _gates(new: Brief, old: Brief, patch: BriefPatch, said: str) -> tuple[tuple[Gate, ...], list[Gate]]:
@@ -195,7 +199,10 @@ def _gates(new: Brief, old: Brief, patch: BriefPatch, said: str) -> tuple[tuple[
             gates[kept.metric] = kept
     gates |= {name: gate for name, gate in after.items() if name not in before and name not in gates}
     added = []
+    scopes = {"data", "run", *(("model",) if new.training else ()), *(("ablation",) if new.ablation else ())}
     for wish in patch.gates:
+        if METRICS[wish.metric].scope not in scopes:
+            continue
         gate = Gate(metric=wish.metric, op=wish.op, target=wish.target, why=f"{FOUND}: {said}")
         known = gates.get(gate.metric)
         if known is None or (_is_house(known) and _tighter(gate, known)):

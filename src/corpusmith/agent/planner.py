@@ -61,6 +61,7 @@ class View:
         try_on_sample: Runs a method's tool on a fixed sample of the current data and measures it; None when the method
             cannot run there. Figures only.
         has_evals: Whether evaluation sets are at hand.
+        has_docs: Whether documents that answers should come from are at hand.
     """
 
     brief: Brief
@@ -76,6 +77,7 @@ class View:
     turns_left: int
     try_on_sample: Callable[[str, Mapping[str, Any]], Mapping[str, float] | None]
     sample_rows: int = 0
+    has_docs: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -74,7 +74,7 @@ def _confounded(candidate: Candidate, found: list[Candidate], goals: tuple[Goal,
     if "*" in first:
         first |= {goal.name for goal in goals if not goal.is_wish and goal.name not in candidate.method.moves}
     waiting = {c.goal.name for c in found if c.method is not candidate.method}
-    return bool(first & waiting - set(candidate.method.moves))
+    return bool(first & waiting)
 
 
 def _choose_setting(candidate: Candidate, view: View, budget: LossBudget | None) -> tuple[Choice | None, list[Option]]:
@@ -82,13 +82,7 @@ def _choose_setting(candidate: Candidate, view: View, budget: LossBudget | None)
     method, goal = candidate.method, candidate.goal
     most = None if budget is None else budget.most(goal.name)
     if not is_sampled(method, view):
-        params = candidate.settings[0]
-        predicted = None if goal.gate is None else (0.0 if goal.gate.op in ("<=", "<") else goal.gate.target)
-        loss = 1 - min((trial.kept for trial in foreseen(candidate, view)), default=1.0) if method.removes else 0.0
-        if budget is not None and most is not None and loss > most + EPSILON:
-            verdict = budget.verdict(goal.name, loss)
-            return None, [Option(method=method.name, params=params, predicted=predicted, verdict=verdict)]
-        return (params, predicted), [Option(method=method.name, params=params, predicted=predicted, verdict="chosen")]
+        return _first_setting(candidate, view, budget)
     floor = view.brief.retention_floor
     if goal.weight < 1:
         floor = max(floor, 1 - SHOULD_CAP)
@@ -116,6 +110,21 @@ def _choose_setting(candidate: Candidate, view: View, budget: LossBudget | None)
             verdict = f"not chosen: {trial.key[0]:g} from its gate, keeps {trial.kept:.1%}"
         options.append(_option(method, trial, verdict))
     return ((able[0].params, able[0].value) if able else None), options
+
+
+def _first_setting(candidate: Candidate, view: View, budget: LossBudget | None) -> tuple[Choice | None, list[Option]]:
+    """The first setting of a method that no sample can show, unless what it is known to remove is too much."""
+    method, goal, params = candidate.method, candidate.goal, candidate.settings[0]
+    most = None if budget is None else budget.most(goal.name)
+    predicted = None if goal.gate is None else (0.0 if goal.gate.op in ("<=", "<") else goal.gate.target)
+    loss = 1 - min((trial.kept for trial in foreseen(candidate, view)), default=1.0) if method.removes else 0.0
+    verdict = ""
+    if budget is not None and most is not None and loss > most + EPSILON:
+        verdict = budget.verdict(goal.name, loss)
+    elif goal.weight < 1 and method.family == "filter" and loss > SHOULD_CAP:  # copies may go; they are no loss
+        verdict = f"would take {loss:.1%} of the rows; for a gate that only should hold, {SHOULD_CAP:.0%} may go"
+    option = Option(method=method.name, params=params, predicted=predicted, verdict=verdict or "chosen")
+    return (None if verdict else (params, predicted)), [option]
 
 
 def _option(method: Method, trial: Trial, verdict: str) -> Option:

@@ -83,6 +83,7 @@ class Session:
         evals: Sequence[str],
         carried: Mapping[str, Metric] | None = None,
         whole: bool = False,
+        docs: Sequence[str] = (),
     ) -> tuple[str, Scorecard]:
         """Profile an artifact: the id of the profile and the scorecard, with `carried` metrics put in.
 
@@ -90,6 +91,7 @@ class Session:
         """
         brief = self.need_brief()
         inputs = {"data": data, **{f"evals.{n}": item for n, item in enumerate(evals)}}
+        inputs |= {f"docs.{n}": item for n, item in enumerate(docs)}
         if raw is not None:
             inputs["baseline"] = raw
         outcome = self.step("profile", profile_params(brief, near=brief.dedup.near, vocabulary=whole), inputs)

@@ -22,6 +22,7 @@ class LoopState(TypedDict, total=False):
     brief: dict[str, Any]
     raw: str
     evals: list[str]
+    docs: list[str]
     data: str
     shape: str
     rows: int
@@ -61,4 +62,5 @@ def view_of(state: LoopState, session: Session) -> View:
         turns_left=brief.budgets.iterations - state["turn"],
         try_on_sample=lambda name, params: session.try_on_sample(state["data"], name, params),
         sample_rows=min(SAMPLE_ROWS, state["rows"]),
+        has_docs=bool(state.get("docs")),
     )

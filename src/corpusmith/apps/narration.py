@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from corpusmith.agent.findings import AS_SEEN, FOUND
 from corpusmith.apps.progress import Progress
 from corpusmith.core.events import Event, EventKind
 from corpusmith.store.eventlog import EventLog
@@ -26,7 +27,8 @@ class Narrator:
         """Say what an event means to the person, when it means something."""
         data = event.data
         if event.kind == "brief":
-            self._brief(data["brief"])
+            if data.get("key") != AS_SEEN:
+                self._brief(data["brief"])
         elif event.kind == "step_started":
             self._progress.doing(data["tool"])
         elif event.kind == "step_finished" and "artifact" in data:
@@ -37,13 +39,16 @@ class Narrator:
             self._measured(data)
         elif event.kind == "note" and data.get("key", "").startswith(("guard ", f"ingest {NOT_READ}")):
             self._progress.line(f"         {data['text']}")
+        elif event.kind == "note" and data.get("key", "").startswith(FOUND):
+            self._progress.line(f"found    {data['text']}")
         elif event.kind == "approval" and data["state"] != "asked":
             self._progress.line(f"         {data['action']} {data['state']} by {data['by']}")
 
     def _brief(self, brief: dict[str, Any]) -> None:
         for phrase in brief["not_understood"]:
             self._progress.line(f"not understood: {phrase}")
-        self._progress.line(f"reading  {', '.join([*brief['sources'], *brief['decontaminate_against']])}")
+        read = [*brief["sources"], *brief["decontaminate_against"], *brief.get("grounded_in", ())]
+        self._progress.line(f"reading  {', '.join(read)}")
 
     def _finished(self, data: dict[str, Any]) -> None:
         self._rows[data["artifact"]] = (data["rows_in"], data["rows_out"])

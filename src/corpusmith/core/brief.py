@@ -169,6 +169,7 @@ class Brief(_Frozen):
     remove_pii: bool = False
     pii_kinds: tuple[str, ...] = Field((), description="kinds to mask; empty = all known kinds")
     decontaminate_against: tuple[str, ...] = Field((), description="paths or names of evaluation sets")
+    grounded_in: tuple[str, ...] = Field((), description="documents that answers are to come from")
     quality: Literal["none", "standard", "strict"] = "standard"
     lowercase: bool = False
     remove_stopwords: bool = False

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from corpusmith.core.brief import Splits
 from corpusmith.core.errors import ParameterError
-from corpusmith.core.rows import PARENT_ID, ROW_ID, set_column
+from corpusmith.core.rows import PARENT_ID, ROW_ID, TEXT, Shape, set_column
 from corpusmith.core.tools import Dataset, StepContext, Tool, ToolParams, ToolResult
 from corpusmith.ops import formatting as fmt
 from corpusmith.ops.card import Card, render_card
@@ -41,6 +41,8 @@ from corpusmith.tools.format_shuffle import Shuffle
 
 SPLIT = "split"
 EXPORT = "export"
+PROMPT_JACCARD = 0.8
+"""Similarity from which prompts are one: what `profile` calls a leak of the instruction."""
 _ARROW_PER_STORED = 5
 
 
@@ -199,22 +201,27 @@ def _kept_split(refused: list[str | None], given: list[str | None]) -> _Plan:
 def _groups(params: FormatParams, ctx: StepContext, table: pa.Table) -> npt.NDArray[np.int64]:
     links = [same_value_links(table.column(name).to_numpy()) for name in (fmt.ROOT, fmt.SAME, fmt.NAMED)]
     if params.group_near:
-        limit = params.group_jaccard
-        found = find_duplicates(
-            ctx.data(),
-            ctx.engine,
-            jaccard=limit,
-            containment=params.group_containment,
-            scratch=ctx.scratch / "near",
-            cancel=ctx.cancel,
-        ).kept
-        links.append((np.flatnonzero(found >= 0), found[found >= 0]))
-        if (found >= 0).any():  # two copies of different leaders may resemble each other: look again in row order
-            again = find_duplicates(
-                ctx.data(), ctx.engine, jaccard=limit, keep="first", scratch=ctx.scratch / "near", cancel=ctx.cancel
-            ).kept
-            links.append((np.flatnonzero(again >= 0), again[again >= 0]))
+        links += _near_links(ctx, TEXT, params.group_jaccard, params.group_containment)
+        prompt = {Shape.INSTRUCTION: "instruction", Shape.PREFERENCE: "prompt"}.get(ctx.data().shape)
+        links += _near_links(ctx, prompt, PROMPT_JACCARD, None) if prompt else []
     return union_groups(table.num_rows, links)
+
+
+def _near_links(
+    ctx: StepContext, on: str, jaccard: float, containment: float | None
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Links from each row that is a copy, by its column `on`, to the one it is a copy of."""
+    scratch = ctx.scratch / "near"
+    found = find_duplicates(
+        ctx.data(), ctx.engine, jaccard=jaccard, containment=containment, on=on, scratch=scratch, cancel=ctx.cancel
+    ).kept
+    links = [(np.flatnonzero(found >= 0), found[found >= 0])]
+    if (found >= 0).any():  # two copies of different leaders may resemble each other: look again in row order
+        again = find_duplicates(
+            ctx.data(), ctx.engine, jaccard=jaccard, keep="first", on=on, scratch=scratch, cancel=ctx.cancel
+        ).kept
+        links.append((np.flatnonzero(again >= 0), again[again >= 0]))
+    return links
 
 
 def _spread(ctx: StepContext, plan: _Plan, windows: fmt.Windows | None, shuffle: Shuffle) -> dict[str, int]:

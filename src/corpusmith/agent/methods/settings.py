@@ -71,6 +71,21 @@ def pii(view: View) -> list[Params]:
     return [{"pii": True, "pii_kinds": list(view.brief.pii_kinds)}]
 
 
+def keeps_its_split(view: View) -> bool:
+    """Whether the split that the data came with is to stay: no other was asked for."""
+    return view.brief.splits.train >= 1
+
+
+def unleak(view: View) -> list[Params]:
+    """Rows of train that stand outside it leave; refused where they are over a fifth of train."""
+    return [{"action": "drop", "near": view.brief.dedup.near, "jaccard": view.brief.dedup.jaccard}]
+
+
+def regroup(view: View) -> list[Params]:
+    """The split drawn anew by group, in the shares it had."""
+    return [{"action": "regroup", "near": view.brief.dedup.near, "jaccard": view.brief.dedup.jaccard}]
+
+
 def repeated_instructions(view: View) -> list[Params]:
     """One row per instruction: of several the one with the longest text stays."""
     on = "prompt" if view.shape is Shape.PREFERENCE else "instruction"

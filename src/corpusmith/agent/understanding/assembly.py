@@ -13,6 +13,7 @@ from corpusmith.agent.understanding.clauses import read_declined, read_rows_for,
 from corpusmith.agent.understanding.copies import dedup_mode, read_copies
 from corpusmith.agent.understanding.defaults import assumptions, default_gates
 from corpusmith.agent.understanding.draft import EXAMPLE, Draft, Leftover
+from corpusmith.agent.understanding.grounding import read_grounding
 from corpusmith.agent.understanding.hyperparameters import read_hyperparameters
 from corpusmith.agent.understanding.judging import evaluation_of, read_judging
 from corpusmith.agent.understanding.languages import languages_kept, read_languages
@@ -61,6 +62,7 @@ RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_bases,
     read_release,
     read_evaluation_sets,
+    read_grounding,
     read_splits,
     read_rows_for,
     read_unsupported,
@@ -113,10 +115,14 @@ def understand(request: Request) -> Brief:
         explicit = [gate for gate in explicit if METRICS[gate.metric].scope != "model"]
     told = {gate.metric for gate in explicit}
     gates = [*explicit, *(gate for gate in default_gates(brief, draft) if gate.metric not in told)]
-    if "contamination_rate" in told and not brief.decontaminate_against:
-        gates = [gate for gate in gates if gate.metric != "contamination_rate"]
-        wish = next(wish for wish in draft.wishes if wish.gate.metric == "contamination_rate")
-        left = sorted([*left, Leftover(wish.at, wish.gate.why, "name the evaluation sets")], key=lambda item: item.at)
+    for metric, named, missing in (
+        ("contamination_rate", brief.decontaminate_against, "name the evaluation sets"),
+        ("ungrounded_rate", brief.grounded_in, "name the documents that answers come from"),
+    ):
+        if metric in told and not named:
+            gates = [gate for gate in gates if gate.metric != metric]
+            wish = next(wish for wish in draft.wishes if wish.gate.metric == metric)
+            left = sorted([*left, Leftover(wish.at, wish.gate.why, missing)], key=lambda item: item.at)
     read_as = [f"'{written}' was read as '{read}'" for written, read in scan.spelling]
     return brief.model_copy(
         update={
@@ -168,6 +174,7 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
         remove_pii=remove_pii,
         pii_kinds=kinds_to_mask(draft) if remove_pii else (),
         decontaminate_against=draft.union("decontaminate_against"),
+        grounded_in=draft.union("grounded_in"),
         quality=draft.last("quality", "standard"),
         lowercase=draft.last("lowercase", False),
         remove_stopwords=draft.last("remove_stopwords", False),

@@ -69,6 +69,7 @@ _UNSUPPORTED: tuple[tuple[str, str, Deliverable | None], ...] = (
 
 _MODEL = rf"(?:(?:\w+ )?(?:models?|llms?|loras?)|{NAME})"
 _TRAINED = r"(?:fine[- ]?tuning|training|pre-?training|sft|dpo)"
+_FIT = rf"\b(?:fit|ready|suitable|good enough|usable) for (?:\w+ )?{_TRAINED}(?![\w/-])"
 _PURPOSE = (
     rf"(?<!%\s)(?<!%)\b(?:(?:meant|suitable|ready|intended|to be used) )?for (?:\w+ )?{_TRAINED}"
     rf"(?: (?:and (?:testing|evaluation)|(?:(?:of|on) )?(?:(?:an? |my |our |the )?{_MODEL})))?(?![\w/-])",
@@ -114,9 +115,18 @@ def read_declined(scan: Scan, draft: Draft) -> None:
     for pattern in _NOT_TRAINED:
         for match in scan.find(pattern, negated=True):
             draft.claim("training", False, match.start(), scan.take(match, counts=False))
+    for match in scan.find(_FIT):
+        scan.take(match)  # to make data fit for training is a wish of its own: what the house's rules are for
     for pattern in (*_DECLINED, *_PURPOSE):
         for match in scan.find(pattern, negated=True):
             scan.take(match, counts=False)
+
+
+def declines_training(text: str) -> bool:
+    """Whether a sentence says somewhere that nothing is to be trained."""
+    scan, draft = Scan(text), Draft()
+    read_declined(scan, draft)
+    return draft.has("training")
 
 
 def read_rows_for(scan: Scan, _: Draft) -> None:

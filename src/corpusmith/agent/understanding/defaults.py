@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.privacy import masking_assumptions
 from corpusmith.core.brief import Brief
@@ -27,25 +29,39 @@ STRICT: tuple[Row, ...] = (
     ("c4_fail_rate", "<=", 0.05, SHOULD, "high quality was asked for: C4 page rules"),
     ("fineweb_fail_rate", "<=", 0.05, SHOULD, "high quality was asked for: FineWeb rules"),
 )
+PROSE_METRICS = ("gopher_repetition_fail_rate", "gopher_quality_fail_rate")
+"""Of rules that are made for documents of prose."""
 LEVELS: dict[str, tuple[Row, ...]] = {"none": (), "standard": STANDARD, "strict": STRICT}
 
 
 def default_gates(brief: Brief, draft: Draft) -> list[Gate]:
     """The gates that `brief` implies; each says which words or which default of the house set it."""
-    rows = [*LEVELS[brief.quality], *_prose(brief), *_shape(brief), *_wished(brief, draft), *_amounts(brief, draft)]
+    rows = [
+        *LEVELS[brief.quality],
+        *_prose(brief),
+        *shape_rows(brief.output.shape),
+        *_wished(brief, draft),
+        *_amounts(brief, draft),
+    ]
+    return house_gates(rows)
+
+
+def house_gates(rows: Sequence[Row]) -> list[Gate]:
+    """The rows as gates, each of which says that it is a default."""
     return [
         Gate(metric=metric, op=op, target=target, severity=severity, why=f"house default: {why}")
         for metric, op, target, severity, why in rows
     ]
 
 
-def _shape(brief: Brief) -> list[Row]:
-    if brief.output.shape is Shape.INSTRUCTION:
+def shape_rows(shape: Shape) -> list[Row]:
+    """What rows of `shape` must hold beside what all must."""
+    if shape is Shape.INSTRUCTION:
         return [
             ("empty_response_rate", "<=", 0.0, MUST, "a pair without an answer teaches nothing"),
             ("repeated_instruction_rate", "<=", 0.02, SHOULD, "the same instruction twice adds little"),
         ]
-    if brief.output.shape is Shape.PREFERENCE:
+    if shape is Shape.PREFERENCE:
         return [("identical_pair_rate", "<=", 0.0, MUST, "chosen == rejected prefers nothing")]
     return []
 
@@ -63,6 +79,7 @@ def _wished(brief: Brief, draft: Draft) -> list[Row]:
             brief.decontaminate_against,
             ("contamination_rate", "<=", 0.0, MUST, _said(draft, "decontaminate_against")),
         ),
+        (brief.grounded_in, ("ungrounded_rate", "<=", 0.05, SHOULD, _said(draft, "grounded_in"))),
         (low, ("short_rate", "<=", 0.0, MUST, "a smallest length was asked for")),
         (high, ("long_rate", "<=", 0.0, MUST, "a largest length was asked for")),
         (brief.training, ("gain_over_base_low", ">", 0.0, MUST, "a fine-tune that does not beat its base is no gain")),

@@ -23,6 +23,8 @@ def explain(brief: Brief) -> list[str]:
         lines.append(f"text: in the field {brief.text_field}")
     if brief.decontaminate_against:
         lines.append(f"kept clear of: {', '.join(brief.decontaminate_against)}")
+    if brief.grounded_in:
+        lines.append(f"answers held against: {', '.join(brief.grounded_in)}")
     lines += [f"length: {_length(span)}" for span in brief.length]
     lines += [f"rows where: {_number(span)}" for span in brief.numbers]
     if brief.balance:

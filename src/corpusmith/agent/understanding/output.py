@@ -38,12 +38,12 @@ _WINDOWS = (
     rf"(?:size|length)(?: of| =|=|:)? ?(?P<c>{NUMBER})(?: tokens)?\b"
 )
 _INSTRUCTION = (
-    r"(?:instruction(?:[- ](?:tuning|following|response|answer))?|instruct|question(?:s)? ?(?:/|-|and|&) ?answers?"
+    r"(?:instruction(?:[- ](?:tuning|following|response|answer))?|instruct|question(?:s)? ?(?:/|-|and|&)? ?answers?"
     r"|q ?(?:&|/|and|\+) ?as?|qa|sft|(?:prompt|instruction)[/-](?:response|answer))"
 )
 _PAIRS = (
     rf"\b(?P<own>(?:these|this|my|our|the|existing|those) (?:\w+ ){{0,2}}?)?{_INSTRUCTION}[ -]"
-    r"(?P<noun>examples?|pairs?|data ?sets?|data|samples?|records|rows|corpus)\b"
+    r"(?P<noun>examples?|pairs?|data ?sets?|sets?|data|samples?|records|rows|corpus)\b"
 )
 _MAKES = re.compile(
     r"\b(?:turn|make|generate|create|build|write|produce|derive|synthesi[sz]e|into|from|out of|need|want|give|get)\b"

@@ -36,6 +36,10 @@ _SUBJECTS: tuple[tuple[str, str], ...] = (
     ("identical_pair_rate", r"identical (?:preference )?pairs?"),
     ("repeated_instruction_rate", r"(?:repeated|duplicated?) (?:instructions?|questions?|prompts?)"),
     ("empty_response_rate", r"empty (?:responses?|answers?|outputs?)"),
+    (
+        "ungrounded_rate",
+        r"(?:ungrounded|unsupported|unfounded|hallucinated) (?:answers?|responses?|outputs?|rows|pairs|examples)",
+    ),
     ("exact_duplicate_rate", r"(?:exact|identical|verbatim) (?:duplicates?|duplication|copies|dupes)"),
     (
         "near_duplicate_rate",
@@ -65,6 +69,7 @@ _REPAIRED = {
     "truncated_rate": 0.02,
     "identical_pair_rate": 0.0,
     "empty_response_rate": 0.0,
+    "ungrounded_rate": 0.0,
 }
 _ANY = "|".join(pattern for _, pattern in _SUBJECTS)
 MUST_NOT = (
