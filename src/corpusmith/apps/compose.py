@@ -78,7 +78,7 @@ class App:
             approve=approve or approver("ask", None),
             cancel=stop,
             services=self.services(actor()) | self.judge(None),
-            emit=self.progress.doing,
+            emit=self.progress.told,
         )
 
     def registry(self, by: str, run_id: str | None = None) -> ModelRegistry:
@@ -169,7 +169,7 @@ class App:
             approver(options.approve, options.policy),
             stop,
             services=self.services(f"run {run_id}", run_id) | self.judge(budget),
-            emit=lambda _text: None,
+            emit=self.progress.told,
         )
         return Session(
             request=request,

@@ -10,6 +10,8 @@ import time
 from corpusmith.apps.output import say
 
 EVERY_S, EVERY_TTY_S = 10.0, 0.2
+MOST = 110
+"""Characters of a line that is redrawn."""
 _CLEAR = "\r\x1b[K"
 
 
@@ -32,6 +34,20 @@ class Progress:
         """Name what the rows that follow are counted for; nothing is shown until it takes long."""
         self._doing = what
         self.begin(0)
+
+    def told(self, text: str) -> None:
+        """What a step says of itself: several lines stay, one line is redrawn or shown every few seconds."""
+        if self.quiet:
+            return
+        if "\n" in text:
+            for line in text.rstrip().splitlines():
+                self.line(f"         {line}")
+            return
+        now = time.monotonic()
+        if now - self._shown >= (EVERY_TTY_S if self._tty else EVERY_S):
+            self._shown = now
+            sys.stderr.write(f"{_CLEAR}    {text[:MOST]}" if self._tty else f"    {text}\n")
+            sys.stderr.flush()
 
     def begin(self, total: int) -> None:
         """A pass over `total` rows begins; 0 = nobody knows how many."""

@@ -9,48 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from phases_corpus import ASKED, ROWS, registry_of
 
 from corpusmith.core.errors import PreconditionError
-from corpusmith.store.registry import ModelRegistry
-
-ASKED = "A deduplicated English corpus, fine-tune a LoRA on it, promote it only if it beats the base model"
-WORDS = (
-    "river",
-    "stone",
-    "market",
-    "lantern",
-    "wheel",
-    "garden",
-    "bridge",
-    "winter",
-    "letter",
-    "basket",
-    "orchard",
-    "saddle",
-)
-
-
-def story(n: int) -> str:
-    """A story of its own for each n: no two share a sentence."""
-    lines = []
-    for k in range(1, 9):
-        a, b, c = (WORDS[(n * p + k * q + k * k * n) % len(WORDS)] for p, q in ((3, 5), (5, 7), (11, 13)))
-        lines.append(
-            f"On day {n * k + 1} the {a} of town {n} was to be sold with a {b}, and the {c} that we have stayed."
-        )
-    return "\n".join(lines)
-
-
-ROWS = [story(n) for n in range(60)]
 
 
 def chosen(session: Any) -> list[str]:
     return [event.data["decision"]["chosen"] for event in session.log.events() if event.kind == "decision"]
-
-
-def registry_of(session: Any) -> ModelRegistry:
-    found: ModelRegistry = session.runner.services["registry"]
-    return found
 
 
 def test_a_model_that_beats_its_base_is_promoted(run_model, script) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpusmith.agent.modelling import calls
-from corpusmith.agent.modelling.handover import brief_in, go, registry_in, registry_name, stopped, work_in
+from corpusmith.agent.modelling.handover import brief_in, go, registry_in, registry_name, say, stopped, work_in
 from corpusmith.agent.modelling.work import ModelWork, Setting, Trial
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
@@ -42,7 +42,7 @@ def _judge_model(session: Session, brief: Brief, state: LoopState, work: ModelWo
             work = work.with_problem(f"{trial.setting.text()}: {trial.problem or 'no figure'}")
         return work, {}
     where = f"on {brief.evaluation.on}" if brief.evaluation.on else "on the test split"
-    session.emit(f"judging the model {where}, which nothing was chosen by")
+    say(session, "judge", f"judging the model {where}, which nothing was chosen by")
     wish = brief.evaluation
     params: dict[str, Any] = {"split": None if wish.on else "test", "judge": wish.judge, "task": wish.task}
     try:
@@ -55,10 +55,10 @@ def _judge_model(session: Session, brief: Brief, state: LoopState, work: ModelWo
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        session.emit(f"the model was not judged: {error.message}")
+        say(session, "not judged", f"the model was not judged: {error.message}")
         return work.with_problem(f"the model was not judged: {error.message}"), {}
     line = str(report.record.result.get("first_line", ""))
-    session.emit(line)
+    say(session, "judged", line)
     found = {name: m for name, m in calls.scorecard_of(report).metrics.items() if METRICS[name].scope == "model"}
     return work.model_copy(update={"evaluation": report.id, "first_line": line}), found
 
@@ -91,17 +91,17 @@ def _rival(session: Session, brief: Brief, chosen: Trial) -> dict[str, str]:
 
 
 def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelWork, Figures]:
-    session.emit("ablation: the same small model, trained on the data as it came in and as it is now")
+    say(session, "ablate", "ablation: the same small model, trained on the data as it came in and as it is now")
     try:
         curated = _documents(session, state)
         report = session.step("ablate", {}, {"raw": state["raw"], "curated": curated}).artifact
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        session.emit(f"no ablation: {error.message}")
+        say(session, "no ablation", f"no ablation: {error.message}")
         return work.with_problem(f"no ablation: {error.message}"), {}
     line = str(report.record.result.get("first_line", ""))
-    session.emit(line)
+    say(session, "ablated", line)
     found = {name: m for name, m in calls.scorecard_of(report).metrics.items() if METRICS[name].scope == "ablation"}
     return work.model_copy(update={"ablation": report.id, "ablation_line": line}), found
 

@@ -16,6 +16,7 @@ from corpusmith.agent.modelling.handover import (
     model_gates,
     registry_name,
     saw,
+    say,
     stopped,
     work_in,
 )  # fmt: skip
@@ -41,11 +42,10 @@ def customize(session: Session, state: LoopState) -> LoopState:
     if step is None:
         return go(state, work, "assess")
     if not work.trials:
-        session.emit("phase 4 of 5, customize: train, and keep what is measured to be better")
+        say(session, "customize", "phase 4 of 5, customize: train, and keep what is measured to be better")
     short = _too_short(session, work, step)
     if short:
-        session.log.once("note", f"search {len(work.trials)}", text=short)
-        session.emit(short)
+        say(session, f"search {len(work.trials)}", short)
         return go(state, work, "assess")
     turn = state["turn"] + 1
     base = next((b for b in work.bases if b.name == step.setting.base), None)

@@ -16,6 +16,9 @@ from corpusmith.store.registry import ModelRegistry
 
 Next = Literal["customize", "assess", "productionize", "conclude"]
 
+TOLD = "model: "
+"""How the keys of these notes begin; a narrator of the log shows them."""
+
 MODEL_NAME = "model"
 """Name in the registry where the person gave none."""
 
@@ -58,6 +61,12 @@ def saw(brief: Brief, state: LoopState) -> dict[str, float | None]:
     """The gates' metrics now."""
     card = Scorecard.model_validate_json(state["card"])
     return {gate.metric: card.value(gate.metric) for gate in brief.gates}
+
+
+def say(session: Session, key: str, text: str) -> None:
+    """Tell the person, and write it into the run's log once."""
+    session.log.once("note", f"{TOLD}{key}", text=text)
+    session.emit(text)
 
 
 def log_decision(session: Session, state: LoopState, decision: Decision) -> None:

@@ -12,6 +12,7 @@ from corpusmith.agent.modelling.handover import (
     model_gates,
     registry_in,
     registry_name,
+    say,
     stopped,
     work_in,
 )  # fmt: skip
@@ -30,7 +31,7 @@ def productionize(session: Session, state: LoopState) -> LoopState:
     chosen = work.chosen
     try:
         if chosen is not None:
-            session.emit("phase 5 of 5, productionize: the registry, and its gates")
+            say(session, "productionize", "phase 5 of 5, productionize: the registry, and its gates")
             work = _register(session, brief, work, chosen)
         work = _publish(session, brief, state, work)
     except (WorkspaceError, BudgetExceeded) as error:
@@ -54,7 +55,7 @@ def _register(session: Session, brief: Brief, work: ModelWork, chosen: Trial) ->
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        session.emit(f"not registered or promoted: {error.message}")
+        say(session, "not registered", f"not registered or promoted: {error.message}")
         return work.with_problem(f"not registered or promoted: {error.message}")
 
 
@@ -64,7 +65,7 @@ def _promote(session: Session, brief: Brief, work: ModelWork, chosen: Trial, nam
     params = {"name": name, "gates": floors, "why": "the request asks for it"}
     result = session.step("promote", params, roles).artifact.record.result
     promoted = bool(result["promoted"] or result["already"])
-    session.emit(f"{work.version} is the champion" if promoted else f"{work.version} stays a candidate")
+    say(session, "promoted", f"{work.version} is the champion" if promoted else f"{work.version} stays a candidate")
     return work.model_copy(update={"promoted": promoted, "refused": tuple(result["failed"])})
 
 
@@ -98,6 +99,6 @@ def _put(session: Session, work: ModelWork, to: str, roles: dict[str, str]) -> M
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        session.emit(f"not published to {to}: {error.message}")
+        say(session, f"not published {to}", f"not published to {to}: {error.message}")
         return work.with_problem(f"not published to {to}: {error.message}")
     return work.model_copy(update={"published": (*work.published, str(result["url"]))})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corpusmith.agent.modelling.handover import brief_in, go, log_decision, model_gates, saw, stopped
+from corpusmith.agent.modelling.handover import brief_in, go, log_decision, model_gates, saw, say, stopped
 from corpusmith.agent.modelling.work import BaseModelFacts, ModelWork
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
@@ -28,13 +28,13 @@ def select(session: Session, state: LoopState) -> LoopState:
     work = ModelWork(approach=way)
     if brief.training is None and brief.approach is None:
         return go(state, work, "assess")  # an ablation or a publication alone
-    session.emit("phase 3 of 5, select: how the model is made, and on which base")
+    say(session, "select", "phase 3 of 5, select: how the model is made, and on which base")
     turn = state["turn"] + 1
     log_decision(session, state, _way_decision(brief, state, way, turn))
     wish = brief.training or TrainingWish()
     unfit = unfit_for_training(session, brief, state, wish)
     if unfit:
-        session.emit(unfit)
+        say(session, "unfit", unfit)
         return go(state, work.with_problem(unfit), "assess", turn)
     found: list[BaseModelFacts] = []
     for name in () if wish.hosted else wish.bases:
@@ -43,7 +43,7 @@ def select(session: Session, state: LoopState) -> LoopState:
         except (WorkspaceError, BudgetExceeded) as error:
             return stopped(state, work, error, turn)
         except UsageError as error:
-            session.emit(f"base {name}: {error.message}")
+            say(session, f"base {name}", f"base {name}: {error.message}")
             work = work.with_problem(f"base {name}: {error.message}")
             continue
         facts = base.artifact.record.result

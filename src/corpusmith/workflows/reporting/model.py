@@ -78,7 +78,7 @@ def rivals_of(report: dict[str, Any] | None) -> Rivals | None:
     if report is None:
         return None
     contestants = report["contestants"]
-    measured = next((one["metrics"] for one in contestants if one["role"] == "candidate"), {})
+    measured: dict[str, Any] = next((one["metrics"] for one in contestants if one["role"] == "candidate"), {})
     columns = (report["primary"], *(name for name in measured if name != report["primary"]))[:MOST_COLUMNS]
     lines = []
     for one in contestants:
