@@ -127,7 +127,9 @@ class Loop:
         if proposal.method == STOP or found:
             why = proposal.why if not found else f"no admissible action: {'; '.join(found)}"
             self._log_decision(state, proposal.model_copy(update={"method": STOP, "why": why}))
-            return Command(update={"error": why if found else ""}, goto=after_data(state))
+            to = after_data(state)
+            turn = state["turn"] + (to == "select")  # the decision to stop has a number of its own
+            return Command(update={"error": why if found else "", "turn": turn}, goto=to)
         self._log_decision(state, proposal)
         return Command(update={"rejected": [], "tries": 0}, goto="act")
 

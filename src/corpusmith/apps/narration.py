@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from corpusmith.agent.findings import AS_SEEN, FOUND
+from corpusmith.agent.modelling.handover import TOLD
 from corpusmith.apps.progress import Progress
 from corpusmith.core.events import Event, EventKind
 from corpusmith.store.eventlog import EventLog
@@ -41,6 +42,8 @@ class Narrator:
             self._progress.line(f"         {data['text']}")
         elif event.kind == "note" and data.get("key", "").startswith(FOUND):
             self._progress.line(f"found    {data['text']}")
+        elif event.kind == "note" and data.get("key", "").startswith(TOLD):
+            self._progress.line(f"         {data['text']}")
         elif event.kind == "approval" and data["state"] != "asked":
             self._progress.line(f"         {data['action']} {data['state']} by {data['by']}")
 
