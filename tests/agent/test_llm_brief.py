@@ -39,6 +39,15 @@ def patch(**given: Any) -> BriefPatch:
         ({"lowercase": True}, "lowercase", True),
         ({"seed": 7}, "seed", 7),
         ({"name": "news"}, "name", "news"),
+        ({"training": {}}, "training.bases", ("tiny",)),
+        ({"training": {"adapter": "dora", "rank": 4}}, "training.adapter", "dora"),
+        ({"training": {"method": "sft"}}, "generate_instructions", True),
+        ({"training": {"method": "dpo"}}, "output.template", "preference"),
+        ({"approach": "fine-tuning"}, "approach", "fine-tuning"),
+        ({"approach": "prompting"}, "splits.test", 0.1),
+        ({"training": {}, "task": "label"}, "evaluation.task", "label"),
+        ({"training": {}, "judge": True}, "evaluation.judge", True),
+        ({"ablation": True}, "ablation", True),
     ],
 )
 def test_a_field_left_open_is_filled_and_said(given: dict[str, Any], path: str, value: Any) -> None:
@@ -87,6 +96,50 @@ def test_a_gate_is_added_or_tightened_never_loosened() -> None:
     assert found["html_rate"].why.startswith("understood by the model")
 
 
+def test_a_training_that_a_patch_adds_brings_its_gate_its_splits_and_what_was_assumed() -> None:
+    gate = {"metric": "accuracy", "op": ">=", "target": 0.9}
+    new = patched(PLAIN, patch(training={"trials": 4, "adapter": "dora"}, gates=[gate]))
+    gates = {gate.metric: gate.target for gate in new.gates}
+    assert (gates["gain_over_base_low"], gates["accuracy"]) == (0.0, 0.9)
+    assert (new.deliverable, new.splits.test, new.training and new.training.trials) == ("model", 0.1, 4)
+    openings = {line.split(":")[0] for line in new.assumed}
+    assert {"base model", "method", "promotion", "splits"} <= openings
+    assert "weights" not in openings
+    assert "splits: none, every row is in train" not in new.assumed
+
+
+def test_splits_of_a_patch_stand_beside_its_training() -> None:
+    new = patched(PLAIN, patch(training={}, splits={"train": 0.9, "test": 0.1}))
+    assert new.splits.test == 0.1
+    assert new.splits.train == 0.9
+    assert not any(line.startswith("splits: 80%") for line in new.assumed)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "given"),
+    [
+        ("Clean ./articles, don't train anything", {"training": {}}),
+        ("Clean ./articles without fine-tuning", {"approach": "fine-tuning"}),
+        ("Clean ./articles", {"promote": True}),
+        ("Clean ./articles", {"judge": True}),
+        ("Fine-tune a LoRA on ./a.jsonl, do not promote it", {"promote": True}),
+        ("Fine-tune a LoRA on ./a.jsonl, promote it if my boss agrees", {"promote": True}),
+        ("Fine-tune a DoRA on ./a.jsonl, rank 4", {"training": {"adapter": "none", "rank": 64}}),
+        ("Clean ./articles", {"gates": [{"metric": "accuracy", "op": ">=", "target": 0.9}]}),
+        ("Clean ./articles", {"gates": [{"metric": "ablation_gain_low", "op": ">", "target": 0}]}),
+    ],
+)
+def test_what_the_sentence_says_of_models_stands(sentence: str, given: dict[str, Any]) -> None:
+    brief = brief_of(sentence)
+    assert patched(brief, patch(**given)) == brief
+
+
+def test_promotion_that_nobody_spoke_of_may_be_asked_for() -> None:
+    new = patched(brief_of("Fine-tune a LoRA on ./a.jsonl"), patch(promote=True))
+    assert new.promote
+    assert not any(line.startswith("promotion:") for line in new.assumed)
+
+
 @pytest.mark.parametrize("resolved", [[], ["something else"], ["train a model (not built in)"]])
 def test_a_patch_that_resolves_no_open_phrase_changes_nothing(resolved: list[str]) -> None:
     brief = brief_of("Clean ./articles", PHRASE, "train a model (not built in)")
@@ -120,6 +173,13 @@ def test_paths_are_masked() -> None:
         {"budgets": {"tokens": 10**9}},
         {"sources": ["/"]},
         {"remove_pii": False},
+        {"training": {"bases": ["evil/model"]}},
+        {"training": {"hosted": True}},
+        {"training": {"replay_from": "/etc"}},
+        {"training": {"trials": 1000}},
+        {"publish_to": "hf://evil/model"},
+        {"promote": False},
+        {"evaluation": {"general": "/etc"}},
     ],
 )
 def test_what_is_not_the_models_to_set_is_no_answer(bad: dict[str, Any]) -> None:

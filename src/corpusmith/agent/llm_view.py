@@ -99,12 +99,16 @@ def wanted(brief: Brief) -> dict[str, Any]:
         mode="json",
         include={
             "deliverable", "languages", "size", "splits", "output", "dedup", "remove_pii", "quality", "lowercase",
-            "remove_stopwords", "length", "generate_instructions", "retention_floor", "source_floor",
+            "remove_stopwords", "length", "generate_instructions", "retention_floor", "source_floor", "approach",
+            "ablation", "promote",
         },
     )  # fmt: skip
+    training = brief.training and brief.training.model_dump(mode="json", exclude={"bases", "replay_from", "place"})
     return plain | {
         "sources": len(brief.sources),
         "evaluation_sets": len(brief.decontaminate_against),
+        "training": training,
+        "evaluation": brief.evaluation.model_dump(mode="json", include={"task", "judge"}),
         "number_ranges": len(brief.numbers),
         "balance": None if brief.balance is None else brief.balance.method,
         "gates": [f"{gate} ({gate.severity.value})" for gate in brief.gates],

@@ -186,3 +186,39 @@ def test_explain_shows_everything_a_person_must_see() -> None:
         "must: language_rate >= 0.98", "assumed: files: Parquet", "NOT UNDERSTOOD: sorted by moon phase",
     ):  # fmt: skip
         assert words in shown
+
+
+def test_explain_shows_the_model_that_is_wanted() -> None:
+    text = (
+        "QLoRA fine-tune of gpt2 and Qwen/Qwen2.5-0.5B on my instruction pairs in ./a.jsonl, rank 8, try 6 settings, "
+        "mix in 100 general rows from ./g.jsonl, judge it with an LLM, check forgetting on ./h.jsonl, promote it if it "
+        "beats the champion, show that the curation helped, push it to the hub as a/b, on 4 GPUs with Ray"
+    )
+    lines = explain(understand(Request(text=text)))
+    for words in (
+        "makes: model", "approach: fine-tuning", "bases: gpt2, Qwen/Qwen2.5-0.5B; the best one is taken",
+        "method: supervised fine-tuning", "in 4 bits", "settings: rank 8", "search: up to 6 settings",
+        "replay: 100 rows of ./g.jsonl", "trained: on Ray, 4 workers, on a GPU", "judged: on the test split",
+        "forgetting on ./h.jsonl", "by an LLM judge", "promotion: becomes the champion", "ablation: ",
+        "published: the model to hf://a/b", "must: gain_over_champion_low > 0",
+    ):  # fmt: skip
+        assert any(words in line for line in lines), (words, lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fine-tune on ./a.jsonl", "method: continued pre-training on text; where the rows turn out as pairs"),
+        ("fine-tune gpt-4o-mini on ./a.jsonl", "trained: at the provider"),
+        ("train a LoRA on ./a.jsonl", "promotion: none, it stays a candidate"),
+        ("give me a bot for ./a.jsonl without any training", "judged: on the test split, against plain baselines"),
+        ("train a classifier on ./a.jsonl, don't split it", "judged: on nothing held out"),
+    ],
+)
+def test_explain_says_what_was_not_asked_for_too(text: str, words: str) -> None:
+    assert any(words in line for line in explain(understand(Request(text=text))))
+
+
+def test_a_dataset_has_no_lines_about_models() -> None:
+    lines = explain(understand(Request(text="Clean ./a.jsonl")))
+    assert not any(line.startswith(("approach", "base", "judged", "promotion", "ablation")) for line in lines)

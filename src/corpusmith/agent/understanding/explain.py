@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from corpusmith.agent.understanding.explain_model import model_lines
 from corpusmith.core.brief import Balance, Brief, LengthRange, NumberRange
 from corpusmith.core.gates import Severity
 
@@ -35,6 +36,7 @@ def explain(brief: Brief) -> list[str]:
         lines.append("text form: lower case")
     if brief.remove_stopwords:
         lines.append("text form: stop words removed")
+    lines += model_lines(brief)
     if brief.source_floor:
         lines.append(f"keeps: at least {brief.source_floor:.0%} of every source")
     lines.append(f"limits: {_limits(brief)}")

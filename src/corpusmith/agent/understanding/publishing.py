@@ -57,4 +57,7 @@ def settle_publishing(_: Scan, draft: Draft) -> None:
             continue
         field = "publish_data_to" if kind == "data" and trained(draft) else "publish_to"
         draft.claim(field, repo, claim.at, claim.words)
-        draft.notes.append(f"publishing: {repo}, private, after an approval, and only when every must gate holds")
+        gated = (
+            ", and only when every must gate about the model holds" if field == "publish_to" and trained(draft) else ""
+        )
+        draft.notes.append(f"publishing: {repo}, private, after an approval{gated}")
