@@ -8,13 +8,16 @@ from typing import Any
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.tools import Tool
 from corpusmith.tools import (
+    ablate,
     base,
     clean,
     decontaminate,
     dedup,
+    evaluate,
     format,
     generate,
     ground,
+    infer,
     ingest,
     profile,
     promote,
@@ -44,8 +47,11 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             base,
             train,
             train_hosted,
+            evaluate,
+            infer,
             promote,
             publish_hub,
+            ablate,
         )
     }
 )
