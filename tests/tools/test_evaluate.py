@@ -14,14 +14,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hand_made_models import make_real_model
+from fine_tuning_server import BASES, KEY, FineTuningServer
+from hand_made_models import commit_files, make_real_model
+from openai_server import OpenAIServer, Step
+from pydantic import SecretStr
 
-from corpusmith.core.errors import ParameterError, PreconditionError
+from corpusmith.core.errors import ApprovalRequired, ParameterError, PreconditionError
 from corpusmith.core.model_manifest import ModelManifest
 from corpusmith.core.rows import Shape, set_column
 from corpusmith.engine.local import LocalEngine
 from corpusmith.engine.runner import Runner
+from corpusmith.models.chat import open_chat
 from corpusmith.models.digests import model_digests
+from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.registry import ModelRegistry
 from corpusmith.store.workspace import Workspace
@@ -79,7 +84,7 @@ class Bench:
         form = ChatFormat(open_tokenizer(self.folder))
         chats = [(str(n), [("user", r["instruction"]), ("assistant", r["output"])]) for n, r in enumerate(rows)]
         examples = [fit(*one, 64, Tally()) for one in encode_chats(chats, form, Tally())]
-        output = self.folder.parent / f"training{next(self.numbers)}"
+        output = self.registry.artifacts.root.parent / f"training{next(self.numbers)}"
         output.mkdir()
         write_packed(output / "data.parquet", examples, shuffled(pack([len(e.ids) for e in examples], 64), 0))
         outcome = train(
@@ -298,13 +303,18 @@ def test_numbers_and_marked_numbers(bench: Bench) -> None:
     assert (said.record.result["task"], said.record.result["primary"]) == ("answers", "numeric_match")
 
 
-def test_preference_rows_are_judged_by_what_was_chosen(bench: Bench) -> None:
-    pairs = [
-        {"prompt": row["instruction"], "chosen": f"it is {row['output']} here {n}", "rejected": "no"}
-        for n, row in enumerate(labelled()[:8])
-    ]
-    report = bench(bench.base, bench.data(pairs, shape=Shape.PREFERENCE))
-    assert report.record.result["primary"] == "bits_per_byte"
+def test_preference_pairs_are_judged_by_which_answer_is_likelier(bench: Bench) -> None:
+    rows = [{"instruction": row["instruction"], "output": f"it is {row['output']} here"} for row in labelled()[:40]]
+    pairs = [{"prompt": row["instruction"], "chosen": row["output"], "rejected": "lamp ice navy"} for row in rows[:10]]
+    data = bench.data(pairs, shape=Shape.PREFERENCE)
+    report = bench(bench.trained(rows[10:], steps=20), data)
+    card = card_of(report)
+    assert report.record.result["primary"] == "preference_accuracy"
+    assert card["preference_accuracy"]["value"] == 1.0
+    assert "gain_over_base_low" in card
+    other = [{**pair, "chosen": pair["rejected"], "rejected": pair["chosen"]} for pair in pairs]
+    turned = bench(bench.trained(rows[10:], steps=20), bench.data(other, shape=Shape.PREFERENCE))
+    assert card_of(turned)["preference_accuracy"]["value"] == 0.0
 
 
 def test_without_its_base_it_says_so(bench: Bench) -> None:
@@ -324,16 +334,92 @@ def test_what_does_not_belong_together_is_refused(bench: Bench, tmp_path: Path) 
         bench(bench.model(bench.folder, data), data, train=other.id)
     with pytest.raises(PreconditionError, match="no row in split 'validation'"):
         bench(bench.base, data, split="validation")
-    manifest = ModelManifest(kind="hosted", name="gpt", digest="ft:gpt", location="ft:gpt")
-    from hand_made_models import commit_files
-
-    hosted = commit_files(
-        bench.registry.artifacts, "model", {"manifest.json": manifest.model_dump_json().encode()}, {}, {}
-    )
-    with pytest.raises(PreconditionError, match="a model at its provider"):
-        bench(hosted, data)
     with pytest.raises(PreconditionError, match="no chat model"):
         bench(bench.base, data, judge=True)
     stranger = make_real_model(bench.registry.artifacts, bench.folder, base=bench.base, base_digest="0" * 64)
     with pytest.raises(PreconditionError, match="from another base"):
         bench(stranger, data)
+
+
+def test_a_model_at_its_provider_is_asked_there(bench: Bench) -> None:
+    hosted = commit_files(
+        bench.registry.artifacts,
+        "model",
+        {
+            "manifest.json": ModelManifest(kind="hosted", name="far", digest="d", location=BASES[0])
+            .model_dump_json()
+            .encode()
+        },
+        {},
+        {},
+    )
+    rows = labelled()[:16]
+    data = bench.data(rows, split_rows(rows, 6))
+    roles = {"model": hosted, "data": data.id, "train": data.id}
+    with pytest.raises(ApprovalRequired):
+        bench.runner.run_step(TOOL, {}, roles)
+    bench.runner.approve = lambda _action, _args: "grant"
+    with pytest.raises(PreconditionError, match="no access to one"):
+        bench.runner.run_step(TOOL, {}, roles)
+    documents = bench.data([{"text": "A text."}], shape=Shape.TEXT)
+    with pytest.raises(PreconditionError, match="without a likelihood"):
+        bench.runner.run_step(TOOL, {}, {"model": hosted, "data": documents.id})
+    provider = FineTuningServer()
+    try:
+        access = HostedAccess(base_url=provider.url, api_key=SecretStr(KEY), attempts=1)
+        bench.runner.services = {**bench.runner.services, "openai": access}
+        report = bench.runner.run_step(TOOL, {"bootstrap": 200}, {**roles, "champion": bench.base}).artifact
+    finally:
+        provider.close()
+    card, result = card_of(report), report.record.result
+    assert (result["primary"], result["rows"]) == ("accuracy", 6)
+    assert "bits_per_byte" not in card
+    assert {"accuracy", "gain_over_champion_low", "gain_over_plain_low"} <= set(card)
+    assert "spend_money" in report.record.effects
+    assert "spend_money" not in bench(bench.base, data, train=data.id).record.effects
+
+
+def test_adapters_are_opened_on_their_base(bench: Bench, tmp_path: Path) -> None:
+    import peft
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = peft.LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear", init_lora_weights=False)
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(bench.folder), config).save_pretrained(tmp_path / "lora")
+    rows = labelled()[:12]
+    data = bench.data(rows, split_rows(rows, 4))
+    adapter = bench.model(tmp_path / "lora", data)
+    report = bench(adapter, data, train=data.id, champion=adapter, few_shot=0)
+    card = card_of(report)
+    assert card["gain_over_champion"]["value"] == 0.0
+    lines = {line["role"]: line for line in report_of(report)["contestants"]}
+    assert lines["candidate"]["parameters"] > lines["base"]["parameters"]
+    assert lines["candidate"]["metrics"]["bits_per_byte"] != lines["base"]["metrics"]["bits_per_byte"]
+    assert all(line["generation_tokens_per_s"] > 0 for role, line in lines.items() if role != "plain")
+    with pytest.raises(PreconditionError, match="needs its base"):
+        bench(adapter, data, train=data.id, alone=True)
+
+
+def test_a_judge_is_asked_and_never_decides_alone(bench: Bench) -> None:
+    def judge(body: dict[str, Any]) -> Step:
+        code = body["messages"][0]["content"].rsplit(" ", 1)[1]
+        grade = {"accuracy_reason": "so", "accuracy": 2, "style_reason": "so", "style": 3}
+        return Step(tool={"code": code, "first": grade, "second": grade})
+
+    rows = labelled()[:12]
+    data = bench.data(rows, split_rows(rows, 5))
+    server = OpenAIServer()
+    server.then = judge
+    try:
+        chat = open_chat("openai:scripted-1", base_url=server.url, api_key="sk-test-0123456789", max_retries=0)
+        bench.runner.services = {**bench.runner.services, "chat": lambda: chat}
+        report = bench(bench.base, data, train=data.id, judge=True, judge_rows=3, few_shot=0)
+    finally:
+        server.stop()
+    card = card_of(report)
+    assert (card["judge_accuracy"]["value"], card["judge_style"]["value"], card["judge_style"]["n"]) == (2.0, 3.0, 3)
+    assert report.record.result["primary"] == "accuracy"
+    assert len(json.loads(report.file("judge.json").read_text())["row_ids"]) == 3
+    assert len(server.requests) == 6
+    assert any("judged 3 rows beside the base" in note for note in report.record.result["notes"])

@@ -72,6 +72,9 @@ METRICS: dict[str, MetricInfo] = {
     "rmse": MetricInfo("root of the mean squared error of the numbers", "lower", "number", "model"),
     "mae": MetricInfo("mean absolute error of the numbers", "lower", "number", "model"),
     "unparsable_rate": MetricInfo("answers that hold no label or number", "lower", "share", "model"),
+    "preference_accuracy": MetricInfo(
+        "pairs of which the chosen answer takes fewer bits per byte than the rejected", "higher", "share", "model"
+    ),
     "judge_accuracy": MetricInfo("accuracy by a judge, 1 to 3", "higher", "number", "model"),
     "judge_style": MetricInfo("style by a judge, 1 to 3", "higher", "number", "model"),
     "gain_over_base": MetricInfo("how much better than its base, on the primary metric", "higher", "number", "model"),

@@ -35,11 +35,10 @@ from corpusmith.ops.grading.extra import need_grading_libraries
 from corpusmith.store.model_evidence import SCORECARD_NAME, finite
 from corpusmith.tools.evaluate_grades import Task, primary_for, task_for
 from corpusmith.tools.evaluate_judge import JUDGE_FILE, JudgeWish, chat_in
-from corpusmith.tools.evaluate_models import Asking, check_models, contestants
+from corpusmith.tools.evaluate_models import Asking, check_models, contestants, hosted_in
 from corpusmith.tools.evaluate_outcome import Measured, Outcome, conclude, write_predictions
-from corpusmith.tools.evaluate_overlap import find_overlap, refuse_overlap
+from corpusmith.tools.evaluate_overlap import overlapping, training_data, training_split
 from corpusmith.tools.evaluate_rows import JudgedRows, Kind, read_rows, recorded, split_of
-from corpusmith.tools.train_rows import SPLIT
 
 REPORT, PREDICTIONS = "report.json", "predictions.parquet"
 
@@ -57,7 +56,7 @@ class EvaluateParams(ToolParams):
     primary: str | None = Field(
         None,
         description="metric of the gains; null = bits_per_byte for text and answers (numeric_match where references"
-        " mark a number by ####), accuracy for labels, rmse for numbers",
+        " mark a number by ####), accuracy for labels, rmse for numbers, preference_accuracy for preference pairs",
     )
     few_shot: int = Field(3, ge=0, le=64, description="examples in the prompt of the few-shot contestant, 0 = none")
     max_rows: int | None = Field(500, ge=1, description="rows judged at most, drawn by seed; null = all")
@@ -108,6 +107,12 @@ def check(params: EvaluateParams, inputs: Mapping[str, Dataset]) -> None:
     need_training_libraries()
     need_grading_libraries("sklearn", "rouge_score")
     check_models(inputs)
+    hosted = hosted_in(inputs)
+    if hosted and (inputs["data"].shape is Shape.TEXT or params.task == "text"):
+        raise PreconditionError(
+            f"evaluate: the {hosted[0]} is a model at its provider: without a likelihood it cannot judge documents",
+            hint="Judge it on instruction rows.",
+        )
     split_of(inputs["data"], params.split)
     trained_on = recorded(inputs["model"]).inputs.get("data")
     if "train" in inputs and trained_on not in (None, inputs["train"].id):
@@ -127,9 +132,11 @@ def run(params: EvaluateParams, ctx: StepContext) -> EvaluateResult:
     """
     data, notes = ctx.data(), list[str]()
     chat = chat_in(ctx.services) if params.judge else None
-    split, train = split_of(data, params.split), _training_data(ctx.inputs, notes)
-    train_split = None if train is None else split_of(train, _training_split(params, ctx.inputs))
-    without = _overlapping(params, ctx, split, train, train_split, notes)
+    split, train = split_of(data, params.split), training_data(ctx.inputs, notes)
+    train_split = None if train is None else split_of(train, params.train_split or training_split(ctx.inputs["model"]))
+    without: frozenset[str] = frozenset()
+    if train is not None:
+        without = overlapping(ctx, split, train, train_split, notes, dropping=params.overlap == "drop")
     kind: Kind = "documents" if data.shape is Shape.TEXT or params.task == "text" else "chats"
     trained_with = recorded(ctx.inputs["model"]).params.get("system")
     system = params.system or (trained_with if isinstance(trained_with, str) else None)
@@ -140,7 +147,8 @@ def run(params: EvaluateParams, ctx: StepContext) -> EvaluateResult:
     if not rows.ids:
         raise PreconditionError("evaluate: no row is left to judge on", hint="Give more data, or name another split.")
     task = task_for(params.task, kind, [*rows.references, *known.references])
-    primary = primary_for(params.primary, task, rows.references)
+    likely = manifest_of(ctx.inputs["model"]).kind != "hosted"
+    primary = primary_for(params.primary, task, rows.references, pairs=bool(rows.rejected), likely=likely)
     notes += _about_rows(rows)
     ctx.emit(f"evaluate: {len(rows.ids):,} rows, task {task}, judged by {primary}")
     general = _general_rows(params, ctx, system) if "general" in ctx.inputs else None
@@ -171,61 +179,6 @@ def run(params: EvaluateParams, ctx: StepContext) -> EvaluateResult:
     return result
 
 
-def _training_data(inputs: Mapping[str, Dataset], notes: list[str]) -> Dataset | None:
-    """What the model was trained on: the role `train`, or an input that the model's record names."""
-    if "train" in inputs:
-        return inputs["train"]
-    trained_on = recorded(inputs["model"]).inputs.get("data")
-    role = next((role for role in ("data", "general") if role in inputs and inputs[role].id == trained_on), None)
-    if role is not None:
-        notes.append(f"held against the training data on the model's record, which is the input `{role}`")
-        return inputs[role]
-    notes.append(
-        "the rows were not held against any training data: give it in the role `train`"
-        + (f", {trained_on}" if trained_on else "")
-    )
-    return None
-
-
-def _training_split(params: EvaluateParams, inputs: Mapping[str, Dataset]) -> str:
-    said = params.train_split or recorded(inputs["model"]).params.get("split")
-    return said if isinstance(said, str) else "train"
-
-
-def _overlapping(
-    params: EvaluateParams,
-    ctx: StepContext,
-    split: str | None,
-    train: Dataset | None,
-    train_split: str | None,
-    notes: list[str],
-) -> frozenset[str]:
-    """Evaluation rows that stand in the training data, to be left out.
-
-    Raises:
-        PreconditionError: There are some, and they are not to be left out.
-    """
-    if train is None:
-        return frozenset()
-    data, dropping = ctx.data(), params.overlap == "drop"
-    ctx.emit("evaluate: holding the rows against the training data")
-    if train.id == data.id and split == train_split:
-        where = "all rows" if split is None else f"split {split!r}"
-        raise PreconditionError(
-            f"evaluate: the rows to judge on are the very rows that the model was trained on ({where} of {data.id})",
-            hint="Judge on another split, or on other data.",
-        )
-    found = find_overlap(data, split, train, train_split, ctx.engine, ctx.cancel, whole=dropping)
-    if found.rows and not dropping:
-        judged = data.rows if split is None else data.table([SPLIT]).column(SPLIT).to_pylist().count(split)
-        refuse_overlap(found, judged, train)
-    if found.rows:
-        notes.append(f"{len(found.rows)} rows are left out: they stand in the training data")
-    if found.unchecked:
-        notes.append(f"{found.unchecked} rows are too short to be looked for in the training data")
-    return frozenset(found.rows)
-
-
 def _general_rows(params: EvaluateParams, ctx: StepContext, system: str | None) -> JudgedRows:
     general = ctx.inputs["general"]
     kind: Kind = "documents" if general.shape is Shape.TEXT else "chats"
@@ -249,6 +202,8 @@ def _about_rivals(params: EvaluateParams, ctx: StepContext, seen: Measured) -> l
     notes = []
     if "base" not in ctx.inputs and manifest_of(ctx.inputs["model"]).base is not None:
         notes.append("not compared with its base: give it in the role `base`")
+    if params.few_shot and "base" not in ctx.inputs and hosted_in(ctx.inputs):
+        notes.append("no few-shot prompting of a model at its provider: it would cost as much again")
     if seen.rows.kind == "chats" and not seen.known.ids:
         if params.few_shot:
             notes.append("no few-shot prompting: there are no training rows of this shape to take examples from")
@@ -278,6 +233,11 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def spends(_params: EvaluateParams, inputs: Mapping[str, Dataset], _services: Mapping[str, Any]) -> frozenset[Effect]:
+    """Money, where a model at a provider is asked."""
+    return frozenset({Effect.SPEND_MONEY}) if hosted_in(inputs) else frozenset()
+
+
 TOOL = Tool(
     name="evaluate",
     version=1,
@@ -289,4 +249,5 @@ TOOL = Tool(
     effects=frozenset({Effect.WRITE_STORE, Effect.SPEND_GPU}),
     makes="report",
     check=check,
+    spends=spends,
 )

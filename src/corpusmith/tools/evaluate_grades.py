@@ -16,13 +16,13 @@ import numpy.typing as npt
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.gates import Metric
 from corpusmith.core.metrics import METRICS
-from corpusmith.models.evaluation.likelihood import Likelihood
 from corpusmith.ops.grading.answers import MARK, exact_matches, numeric_matches
 from corpusmith.ops.grading.bootstrap import Statistic, interval, paired_gain
 from corpusmith.ops.grading.labels import grade_labels
 from corpusmith.ops.grading.numbers import grade_numbers
 from corpusmith.ops.grading.rouge import rouge_scores
 from corpusmith.ops.grading.tasks import have_numbers, task_of
+from corpusmith.tools.evaluate_models import Contestant
 
 Task = Literal["text", "answers", "label", "number"]
 Floats = npt.NDArray[np.float64]
@@ -87,19 +87,27 @@ def task_for(wanted: str, kind: str, references: Sequence[str]) -> Task:
     return task_of(references) if wanted == "auto" else wanted  # type: ignore[return-value]
 
 
-def primary_for(wanted: str | None, task: Task, references: Sequence[str]) -> str:
+def primary_for(wanted: str | None, task: Task, references: Sequence[str], *, pairs: bool, likely: bool) -> str:
     """The metric that the gains are measured on.
 
+    Args:
+        wanted: What was asked for; None = by the task.
+        task: What is asked for.
+        references: Of the rows.
+        pairs: Whether the rows are preference pairs.
+        likely: Whether the model has a likelihood; one at a provider has none.
+
     Raises:
-        ParameterError: It is none of the task's, or the references have no numbers for it.
+        ParameterError: It is none of the task's, or cannot be measured on these references or this model.
     """
     numbers = task == "answers" and have_numbers(references)
+    if pairs and likely and wanted in (None, "preference_accuracy"):
+        return "preference_accuracy"
     if wanted is None:
         marked = numbers and all(MARK in reference for reference in references)
-        return "numeric_match" if marked else PRIMARY[task]
-    known = [
-        name for name in MEASURED[task] if name not in ("unparsable_rate", *(() if numbers else ("numeric_match",)))
-    ]
+        return "numeric_match" if marked else PRIMARY[task] if likely or task != "answers" else "rougeLsum"
+    unfit = ("unparsable_rate", *(() if numbers else ("numeric_match",)), *(() if likely else LIKELY))
+    known = [name for name in MEASURED[task] if name not in unfit]
     if wanted not in known:
         raise ParameterError(
             f"evaluate: the primary metric of task {task} cannot be {wanted}", hint=f"Take one of: {', '.join(known)}."
@@ -107,30 +115,32 @@ def primary_for(wanted: str | None, task: Task, references: Sequence[str]) -> st
     return wanted
 
 
-def grade_model(
-    task: Task, likelihood: Likelihood, answers: Sequence[str] | None, references: Sequence[str],
-    labels: Sequence[str], rows: Bools,
-) -> Grades:  # fmt: skip
+def grade_model(task: Task, one: Contestant, references: Sequence[str], labels: Sequence[str], rows: Bools) -> Grades:
     """Grade one model on the rows that every model could read.
 
     Args:
         task: What is asked for.
-        likelihood: Of all rows.
-        answers: To all rows; None for documents.
+        one: What it said of all rows.
         references: Of all rows.
         labels: That an answer may name.
         rows: Which rows count.
     """
-    nats = (likelihood.nll + likelihood.opening)[rows]
-    columns: dict[str, tuple[Floats, ...]] = {
-        "bits_per_byte": (nats, likelihood.size_bytes[rows].astype(np.float64)),
-        "perplexity": (likelihood.nll[rows], likelihood.tokens[rows].astype(np.float64)),
-    }
-    if answers is None:
+    columns: dict[str, tuple[Floats, ...]] = {}
+    broken = np.zeros(int(rows.sum()), bool)
+    likely, rejected = one.likelihood, one.rejected
+    if likely is not None:
+        nats = (likely.nll + likely.opening)[rows]
+        broken = ~np.isfinite(nats)
+        columns["bits_per_byte"] = (nats, likely.size_bytes[rows].astype(np.float64))
+        columns["perplexity"] = (likely.nll[rows], likely.tokens[rows].astype(np.float64))
+    if likely is not None and rejected is not None:
+        chosen, worse = ((each.bits / np.maximum(each.size_bytes, 1))[rows] for each in (likely, rejected))
+        unknown = ~np.isfinite(chosen - worse)
+        columns["preference_accuracy"] = (np.where(unknown, np.nan, (chosen < worse).astype(np.float64)),)
+    if one.answers is None:
         return Grades(columns)
-    said = [text for text, counts in zip(answers, rows, strict=True) if counts]
+    said = [text for text, counts in zip(one.answers.texts, rows, strict=True) if counts]
     right = [text for text, counts in zip(references, rows, strict=True) if counts]
-    broken = ~np.isfinite(likelihood.nll[rows])
     told = grade_texts(task, said, right, labels).columns
     return Grades(columns | {name: _without(each, broken) for name, each in told.items()})
 

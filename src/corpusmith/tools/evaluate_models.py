@@ -1,6 +1,7 @@
 """The models that are compared: which they are, and what each of them says of the same rows.
 
-One model is in memory at a time. Few-shot prompting is the base with other prompts, measured while the base is open.
+One model is in memory at a time. Few-shot prompting is the base with other prompts, measured while the base is open. A
+model at a provider is asked there: it has answers and no likelihood, and each of them costs money.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from corpusmith.models.evaluation.few_shot import with_shots
 from corpusmith.models.evaluation.generation import Answers, generate
 from corpusmith.models.evaluation.likelihood import Likelihood, score_conversations, score_documents
 from corpusmith.models.evaluation.opened import OpenedModel, open_artifact
+from corpusmith.models.hosted.access import HostedAccess
+from corpusmith.models.hosted.answers import generate as ask_provider
 from corpusmith.models.loading import manifest_of, place_of
 from corpusmith.tools.evaluate_rows import JudgedRows
 
 Role = Literal["candidate", "base", "few_shot", "champion"]
+ROLES = ("model", "base", "champion")
 ANSWER_SLACK = 16
 """Tokens that an answer may be longer than twice the longest reference before it is cut off."""
 
@@ -32,11 +36,12 @@ class Contestant:
         role: What it is here.
         name: How people call it.
         digest: Of its weights.
-        parameters: All of them.
-        context: Most tokens of a sequence as it was measured.
+        parameters: All of them; None where nobody knows.
+        context: Most tokens of a sequence as it was measured; None at a provider.
         context_length: Most tokens it was made for, where its manifest says.
-        likelihood: Of the references or documents.
+        likelihood: Of the references or documents; None at a provider.
         answers: None for documents.
+        rejected: Likelihood of the rejected answers, where the rows are preference pairs.
         general: Likelihood of the general rows, where there are any.
         shots: Examples in each prompt.
     """
@@ -44,13 +49,21 @@ class Contestant:
     role: Role
     name: str
     digest: str
-    parameters: int
-    context: int
+    parameters: int | None
+    context: int | None
     context_length: int | None
-    likelihood: Likelihood
+    likelihood: Likelihood | None
     answers: Answers | None = None
+    rejected: Likelihood | None = None
     general: Likelihood | None = None
     shots: int = 0
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Rows that it could not read, and why."""
+        answers = {} if self.answers is None else self.answers.refused
+        scored = [one.refused for one in (self.likelihood, self.rejected) if one is not None]
+        return {row: why for refused in (answers, *scored) for row, why in refused.items()}
 
 
 @dataclass(frozen=True)
@@ -78,20 +91,22 @@ def check_models(inputs: Mapping[str, Dataset]) -> None:
     """Refuse models that cannot be opened, or that do not belong together; reads manifests only.
 
     Raises:
-        PreconditionError: One is hosted, an adapter lacks its base, or the base is not the one it was made from.
+        PreconditionError: An adapter lacks its base, or the base is not the one it was made from.
     """
     for role, below in (("model", "base"), ("base", ""), ("champion", "champion_base")):
         if role not in inputs:
             continue
         manifest = manifest_of(inputs[role])
         if manifest.kind == "hosted":
-            raise PreconditionError(
-                f"evaluate: the {role} {manifest.name} is a model at its provider, and no likelihood can be had of it",
-                hint="Ask it with the provider's own tools; only models with weights here are evaluated.",
-            )
+            continue
         place_of(inputs[role], inputs.get(below) or _shared_base(role, manifest, inputs))
         if role == "model" and "base" in inputs:
             _check_base(manifest, inputs["base"])
+
+
+def hosted_in(inputs: Mapping[str, Dataset]) -> list[str]:
+    """Roles whose model is at its provider."""
+    return [role for role in ROLES if role in inputs and manifest_of(inputs[role]).kind == "hosted"]
 
 
 def _check_base(manifest: ModelManifest, base: Dataset) -> None:
@@ -128,9 +143,10 @@ def contestants(asking: Asking, ctx: StepContext) -> Iterator[Contestant]:
 def _measured(
     role: Role, artifact: Dataset, base: Dataset | None, asking: Asking, ctx: StepContext, *, few_shot: bool
 ) -> Iterator[Contestant]:
-    from corpusmith.models.training.memory import release
-
     manifest = manifest_of(artifact)
+    if manifest.kind == "hosted":
+        yield _hosted(role, manifest, asking, ctx)
+        return
     ctx.emit(f"evaluate: opening the {role} {manifest.name}")
     opened = open_artifact(artifact, base, context=asking.context, access=ctx.services.get("hub"))
     rows = asking.rows
@@ -144,13 +160,46 @@ def _measured(
         context_length=manifest.context_length,
         likelihood=_likelihood(opened, rows, told, ctx),
         answers=_answers(opened, rows, asking, told, ctx),
+        rejected=_rejected(opened, rows, told, ctx),
         general=None if asking.general is None else _likelihood(opened, asking.general, told, ctx),
     )
     yield found
     if few_shot and asking.shots and rows.kind == "chats" and asking.pool:
         yield _few_shot(opened, found, asking, ctx)
     del opened
-    release()
+    release_memory()
+
+
+def _hosted(role: Role, manifest: ModelManifest, asking: Asking, ctx: StepContext) -> Contestant:
+    """A model at its provider, asked there.
+
+    Raises:
+        PreconditionError: No access to a provider is at hand.
+        ModelFailure: The provider refuses the key or the model, or does not answer.
+    """
+    access = ctx.services.get("openai")
+    if not isinstance(access, HostedAccess) or manifest.location is None:
+        raise PreconditionError(
+            f"evaluate: the {role} {manifest.name} is a model at its provider, and no access to one is at hand",
+            hint="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
+        )
+
+    def spent(given: int, made: int) -> None:
+        if ctx.budget is not None:
+            ctx.budget.debit("tokens", given + made, f"evaluate {manifest.name}")
+
+    answers = ask_provider(
+        manifest.location,
+        asking.rows.questions,
+        access,
+        max_tokens=asking.max_new_tokens,
+        emit=_telling(ctx, role),
+        cancel=ctx.cancel,
+        on_usage=spent,
+    )
+    return Contestant(
+        role, manifest.name, manifest.digest, manifest.parameters, None, manifest.context_length, None, answers
+    )
 
 
 def _few_shot(opened: OpenedModel, plain: Contestant, asking: Asking, ctx: StepContext) -> Contestant:
@@ -163,6 +212,7 @@ def _few_shot(opened: OpenedModel, plain: Contestant, asking: Asking, ctx: StepC
         name=f"{plain.name}, {shots} examples in the prompt",
         likelihood=_likelihood(opened, rows, told, ctx, shots),
         answers=_answers(opened, rows, asking, told, ctx),
+        rejected=_rejected(opened, rows, told, ctx, shots),
         general=None,
         shots=shots,
     )
@@ -174,6 +224,14 @@ def _likelihood(
     if rows.kind == "documents":
         return score_documents(opened, rows.documents, emit=told, cancel=ctx.cancel)
     return score_conversations(opened, rows.conversations, shots=shots, emit=told, cancel=ctx.cancel)
+
+
+def _rejected(
+    opened: OpenedModel, rows: JudgedRows, told: Callable[[str], None], ctx: StepContext, shots: int = 0
+) -> Likelihood | None:
+    if not rows.rejected:
+        return None
+    return score_conversations(opened, rows.worse, shots=shots, emit=told, cancel=ctx.cancel)
 
 
 def _answers(
@@ -189,3 +247,10 @@ def _answers(
 
 def _telling(ctx: StepContext, role: Role) -> Callable[[str], None]:
     return lambda text: ctx.emit(f"evaluate: {role}: {text}")
+
+
+def release_memory() -> None:
+    """Give the memory of a model that nothing points at any more back to the next one."""
+    from corpusmith.models.training.memory import release
+
+    release()

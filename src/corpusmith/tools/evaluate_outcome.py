@@ -48,7 +48,8 @@ class Measured:
     @property
     def counted(self) -> Bools:
         """Rows that every model could read."""
-        return np.array([all(row) for row in zip(*(one.likelihood.scored for one in self.found), strict=True)], bool)
+        refused = {row_id for one in self.found for row_id in one.refused}
+        return np.array([row_id not in refused for row_id in self.rows.ids], np.bool_)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def conclude(seen: Measured, samples: int, seed: int, judge: JudgeWish | None) -
     """
     counted = seen.counted
     if not counted.any():
-        why = next(iter(seen.found[0].likelihood.refused.values()), "")
+        why = next((reason for one in seen.found for reason in one.refused.values()), "")
         raise PreconditionError(f"evaluate: no row can be judged: {why}", hint="Look at the turns of the data.")
     grades: dict[str, Grades] = {one.role: _graded(seen, one, counted) for one in seen.found}
     plain = _plain(seen, seed)
@@ -112,7 +113,7 @@ def conclude(seen: Measured, samples: int, seed: int, judge: JudgeWish | None) -
     card |= {} if forgotten is None else {"forgetting": forgotten}
     judged = _judged(seen, judge, counted, samples, seed)
     card |= {} if judged is None else judged.metrics
-    notes = [] if counted.all() else [f"{int((~counted).sum())} rows are left out: a model's template refuses them"]
+    notes = [] if counted.all() else [f"{int((~counted).sum())} rows are left out: a model cannot read them"]
     name = seen.of("candidate")
     return Outcome(
         rows=int(counted.sum()),
@@ -132,8 +133,7 @@ def conclude(seen: Measured, samples: int, seed: int, judge: JudgeWish | None) -
 
 
 def _graded(seen: Measured, one: Contestant, counted: Bools) -> Grades:
-    answers = None if one.answers is None else one.answers.texts
-    return grade_model(seen.task, one.likelihood, answers, seen.rows.references, _labels(seen), counted)
+    return grade_model(seen.task, one, seen.rows.references, _labels(seen), counted)
 
 
 def _counted(seen: Measured, answers: Sequence[str], counted: Bools) -> tuple[list[str], list[str], tuple[str, ...]]:
@@ -203,7 +203,7 @@ def _line(one: Contestant, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         "context_used": one.context,
         "shots": one.shots,
         "metrics": _dumped(metrics),
-        "likelihood_tokens_per_s": round(one.likelihood.tokens_per_s, 1),
+        "likelihood_tokens_per_s": None if one.likelihood is None else round(one.likelihood.tokens_per_s, 1),
         "generation_tokens_per_s": None if answers is None else round(answers.tokens_per_s, 1),
         "answer_tokens": None if answers is None else sum(answers.tokens),
         "answers_cut_off": None if answers is None else len(answers.ended) - sum(answers.ended),
@@ -224,8 +224,8 @@ def write_predictions(path: Path, seen: Measured, done: Outcome) -> None:
         (
             one.role,
             unknown if one.answers is None else one.answers.texts,
-            one.likelihood.bits.tolist(),
-            one.likelihood.size_bytes.tolist(),
+            unknown if one.likelihood is None else one.likelihood.bits.tolist(),
+            unknown if one.likelihood is None else one.likelihood.size_bytes.tolist(),
         )
         for one in seen.found
     ]

@@ -7,7 +7,7 @@ is no alarm. Where train and test are splits of one dataset, rows of one are hel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from corpusmith.core.errors import PreconditionError
 from corpusmith.core.rows import ROW_ID, Shape
-from corpusmith.core.tools import Cancel, Dataset, Engine
+from corpusmith.core.tools import Cancel, Dataset, Engine, StepContext
 from corpusmith.ops.contamination import ITEM, ContaminationScan
 from corpusmith.ops.eval_index import build_index, part_columns
 from corpusmith.tools.decontaminate import DecontaminateParams
-from corpusmith.tools.evaluate_rows import batches
+from corpusmith.tools.evaluate_rows import batches, recorded
 from corpusmith.tools.train_rows import SPLIT
 
 ROUNDS = 8
@@ -107,19 +107,71 @@ def _hits(
             yield row_ids[item], row_id
 
 
-def refuse_overlap(found: Overlap, judged: int, train: Dataset) -> None:
-    """Refuse an evaluation set of which rows stand in the training data.
+def training_data(inputs: Mapping[str, Dataset], notes: list[str]) -> Dataset | None:
+    """What the model was trained on: the role `train`, or an input that the model's record names; None = not at hand.
+
+    Args:
+        inputs: Of the step.
+        notes: What there is to say is added to them.
+    """
+    if "train" in inputs:
+        return inputs["train"]
+    trained_on = recorded(inputs["model"]).inputs.get("data")
+    role = next((role for role in ("data", "general") if role in inputs and inputs[role].id == trained_on), None)
+    if role is not None:
+        notes.append(f"held against the training data on the model's record, which is the input `{role}`")
+        return inputs[role]
+    notes.append(
+        "the rows were not held against any training data: give it in the role `train`"
+        + (f", {trained_on}" if trained_on else "")
+    )
+    return None
+
+
+def training_split(model: Dataset) -> str:
+    """The split that a model was trained on, as its record says."""
+    said = recorded(model).params.get("split")
+    return said if isinstance(said, str) else "train"
+
+
+def overlapping(
+    ctx: StepContext, split: str | None, train: Dataset, train_split: str | None, notes: list[str], *, dropping: bool
+) -> frozenset[str]:
+    """Evaluation rows that stand in the training data, to be left out.
+
+    Args:
+        ctx: Its input `data` is the evaluation set.
+        split: Rows of it.
+        train: What the model was trained on.
+        train_split: Rows of it.
+        notes: What there is to say is added to them.
+        dropping: Whether such rows are left out; else they are an error.
 
     Raises:
-        PreconditionError: There is such a row.
+        PreconditionError: There are some, and they are not to be left out; or all of them are training rows.
     """
-    if found.rows:
-        row, where = next(iter(found.rows.items()))
+    data = ctx.data()
+    ctx.emit("evaluate: holding the rows against the training data")
+    if train.id == data.id and split in (None, train_split):
+        where = "all rows" if split is None else f"split {split!r}"
         raise PreconditionError(
-            f"{len(found.rows)} of {judged} evaluation rows stand in the data that the model was trained on, row {row} "
-            f"in {where}",
+            f"evaluate: the rows to judge on are the very rows that the model was trained on ({where} of {data.id})",
+            hint="Judge on another split, or on other data.",
+        )
+    found = find_overlap(data, split, train, train_split, ctx.engine, ctx.cancel, whole=dropping)
+    if found.rows and not dropping:
+        row, where = next(iter(found.rows.items()))
+        judged = data.rows if split is None else data.table([SPLIT]).column(SPLIT).to_pylist().count(split)
+        raise PreconditionError(
+            f"evaluate: {len(found.rows)} of {judged} evaluation rows stand in the data that the model was trained on, "
+            f"row {row} in {where}",
             hint="Run `decontaminate` on the training data and train again, or leave these rows out (overlap: drop).",
             rows=len(found.rows),
             row=row,
             train=train.id,
         )
+    if found.rows:
+        notes.append(f"{len(found.rows)} rows are left out: they stand in the training data")
+    if found.unchecked:
+        notes.append(f"{found.unchecked} rows are too short to be looked for in the training data")
+    return frozenset(found.rows)

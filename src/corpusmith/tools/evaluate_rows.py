@@ -33,6 +33,7 @@ class JudgedRows:
         chats: n conversations that end with the reference.
         prompts: n plain texts of what is asked.
         references: n responses.
+        rejected: n answers that are worse, of preference pairs.
         available: Rows of the split that could have been drawn.
         empty: Rows of the split left out because they have no text or no response.
     """
@@ -43,6 +44,7 @@ class JudgedRows:
     chats: tuple[Turns, ...] = ()
     prompts: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
     available: int = 0
     empty: int = 0
 
@@ -55,6 +57,12 @@ class JudgedRows:
     def conversations(self) -> list[tuple[str, Turns]]:
         """(row id, turns with the response) of each."""
         return list(zip(self.ids, self.chats, strict=True))
+
+    @property
+    def worse(self) -> list[tuple[str, Turns]]:
+        """(row id, turns with the rejected answer) of each; none where the rows are no pairs."""
+        both = zip(self.conversations, self.rejected, strict=True) if self.rejected else ()
+        return [(row_id, [*turns[:-1], ("assistant", text)]) for (row_id, turns), text in both]
 
     @property
     def questions(self) -> list[tuple[str, Turns]]:
@@ -108,50 +116,69 @@ def read_rows(
     """
     keys: list[tuple[int, str]] = []
     for batch in batches(data, [ROW_ID], split):
-        ids = batch.column(ROW_ID)
-        keys += zip(row_keys(ids, seed, "evaluate").tolist(), ids.to_pylist(), strict=True)
+        names = batch.column(ROW_ID)
+        keys += zip(row_keys(names, seed, "evaluate").tolist(), names.to_pylist(), strict=True)
     left = [pair for pair in keys if pair[1] not in without]
     drawn = None if most is None or len(left) <= most else {row_id for _, row_id in sorted(left)[:most]}
-    found: list[tuple[str, str, Turns]] = []
+    found: list[_Row] = []
     empty = 0
     for batch in batches(data, _columns(data, kind), split):
-        for row_id, text, turns in _rows(batch, data.shape, kind, system):
-            if row_id in without or (drawn is not None and row_id not in drawn):
+        for row in _rows(batch, data.shape, kind, system):
+            if row.id in without or (drawn is not None and row.id not in drawn):
                 continue
-            if not (text if kind == "documents" else turns[-1][1]).strip():
-                empty += 1
-                continue
-            found.append((row_id, text, turns))
-    ids_, texts = tuple(row[0] for row in found), tuple(row[1] for row in found)
+            empty += row.empty
+            found += [] if row.empty else [row]
+    ids, texts = tuple(row.id for row in found), tuple(row.text for row in found)
     if kind == "documents":
-        return JudgedRows(kind, ids_, texts, available=len(left), empty=empty)
-    chats = tuple(row[2] for row in found)
-    references = tuple(turns[-1][1] for turns in chats)
-    prompts = tuple(texts)
-    return JudgedRows(kind, ids_, (), chats, prompts, references, len(left), empty)
+        return JudgedRows(kind, ids, texts, available=len(left), empty=empty)
+    return JudgedRows(
+        kind,
+        ids,
+        chats=tuple(row.turns for row in found),
+        prompts=texts,
+        references=tuple(row.turns[-1][1] for row in found),
+        rejected=tuple(row.worse for row in found if row.worse is not None),
+        available=len(left),
+        empty=empty,
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row: a document or what is asked, the conversation, and a rejected answer."""
+
+    id: str
+    text: str
+    turns: Turns
+    worse: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to judge by."""
+        said = [self.turns[-1][1] if self.turns else self.text, *([] if self.worse is None else [self.worse])]
+        return not all(text.strip() for text in said)
 
 
 def _columns(data: Dataset, kind: Kind) -> list[str]:
     if kind == "documents":
         return [ROW_ID, TEXT]
     if data.shape is Shape.PREFERENCE:
-        return [ROW_ID, "prompt", "chosen"]
+        return [ROW_ID, "prompt", "chosen", "rejected"]
     return [ROW_ID, SOURCE, META, "instruction", "input", "output"]
 
 
-def _rows(batch: pa.Table, shape: Shape, kind: Kind, system: str | None) -> Iterator[tuple[str, str, Turns]]:
-    """(row id, document or what is asked, conversation)."""
+def _rows(batch: pa.Table, shape: Shape, kind: Kind, system: str | None) -> Iterator[_Row]:
     if kind == "documents":
         for row_id, text in zip(batch.column(ROW_ID).to_pylist(), batch.column(TEXT).to_pylist(), strict=True):
-            yield row_id, text or "", []
+            yield _Row(row_id, text or "", [])
     elif shape is Shape.PREFERENCE:
         opening = [("system", system)] if system else []
-        columns = (batch.column(name).to_pylist() for name in (ROW_ID, "prompt", "chosen"))
-        for row_id, prompt, chosen in zip(*columns, strict=True):
-            yield row_id, prompt or "", [*opening, ("user", prompt or ""), ("assistant", chosen or "")]
+        for row in batch.to_pylist():
+            prompt, chosen, rejected = (row[name] or "" for name in ("prompt", "chosen", "rejected"))
+            yield _Row(row[ROW_ID], prompt, [*opening, ("user", prompt), ("assistant", chosen)], rejected)
     else:
         for row_id, turns in conversations(batch, system):
-            yield row_id, "\n\n".join(text for role, text in turns[:-1] if role != "system"), turns
+            yield _Row(row_id, "\n\n".join(text for role, text in turns[:-1] if role != "system"), turns)
 
 
 def recorded(artifact: Dataset) -> ArtifactRecord:

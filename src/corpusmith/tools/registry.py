@@ -8,7 +8,6 @@ from typing import Any
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.tools import Tool
 from corpusmith.tools import (
-    ablate,
     base,
     clean,
     decontaminate,
@@ -51,7 +50,6 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             infer,
             promote,
             publish_hub,
-            ablate,
         )
     }
 )
