@@ -14,6 +14,9 @@ from corpusmith.agent.findings import UNCHECKED, as_seen, findings
 from corpusmith.core.brief import Brief, OutputFormat, Splits
 from corpusmith.core.gates import Gate, Metric, Scorecard, Severity
 from corpusmith.core.rows import Shape
+from corpusmith.tools.registry import TOOLS
+from corpusmith.workflows.recipe import load_recipe
+from corpusmith.workflows.replay import replay
 
 Run = Callable[..., tuple[dict[str, Any], Any]]
 THINGS = [
@@ -128,6 +131,14 @@ def test_leak_repeats_and_made_up_answers_are_found_said_and_repaired(run_reques
     assert not [text for text in table.column("output").to_pylist() if text.startswith("Cloud")]
     notes = [event.data["text"] for event in session.log.events() if event.kind == "note"]
     assert set(outcome["findings"]) <= set(notes)
+
+
+def test_a_recipe_holds_its_result_against_the_documents_again(run_request: Run, docs: str) -> None:
+    outcome, session = run_request(f"Clean these instruction pairs, answers must come from {docs}", planted()[:9])
+    assert kept_methods(outcome) == ["deliver"]
+    done = replay(load_recipe(Path(outcome["recipe"])), session.runner, TOOLS)
+    assert done.same
+    assert [(gate.value, gate.passed) for gate in done.gates if gate.metric == "ungrounded_rate"] == [(0.0, True)]
 
 
 def test_a_set_out_of_the_air_is_kept_and_the_run_says_so(run_request: Run, docs: str) -> None:

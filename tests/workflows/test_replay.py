@@ -94,6 +94,8 @@ def test_a_recipe_that_cannot_be_run_is_refused(recipe: Recipe, change: dict[str
 def test_a_recipe_without_its_result_is_refused(recipe: Recipe) -> None:
     with pytest.raises(ParameterError, match="no step makes"):
         refuse_unknown(recipe.model_copy(update={"result": "cake-1"}), TOOLS)
+    with pytest.raises(ParameterError, match="held against 'cake-1'"):
+        refuse_unknown(recipe.model_copy(update={"beside": {"docs.0": "cake-1"}}), TOOLS)
 
 
 def test_a_fault_of_the_file_is_named(recipe: Recipe, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from corpusmith.agent.methods import CATALOGUE
 from corpusmith.agent.modelling.handover import registry_name
 from corpusmith.agent.modelling.telling import model_outcome, shortfalls
 from corpusmith.agent.modelling.work import ModelWork
-from corpusmith.agent.session import Session, profile_params
+from corpusmith.agent.session import Session, beside, profile_params
 from corpusmith.agent.state import LoopState, view_of
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import BudgetExceeded, NotFoundError
@@ -56,6 +56,7 @@ def conclude(session: Session, state: dict[str, Any]) -> dict[str, Any]:
         seed=brief.seed,
         reasons=_reasons(session),
         then=_then(brief, work),
+        beside=beside(state["evals"], state.get("docs", [])),
     )
     write_atomic(folder / "recipe.yaml", recipe_text(recipe).encode())
     outcome: dict[str, Any] = {

@@ -90,8 +90,7 @@ class Session:
         `whole` also counts distinct tokens, for the report: on the data as it came in and as it goes out.
         """
         brief = self.need_brief()
-        inputs = {"data": data, **{f"evals.{n}": item for n, item in enumerate(evals)}}
-        inputs |= {f"docs.{n}": item for n, item in enumerate(docs)}
+        inputs = {"data": data, **beside(evals, docs)}
         if raw is not None:
             inputs["baseline"] = raw
         outcome = self.step("profile", profile_params(brief, near=brief.dedup.near, vocabulary=whole), inputs)
@@ -129,6 +128,11 @@ class Session:
         figures["sample_retention"] = tried.artifact.rows / rows
         figures |= {f"dropped:{rule}": n / rows for rule, n in tried.artifact.record.counts.dropped.items()}
         return figures
+
+
+def beside(evals: Sequence[str], docs: Sequence[str]) -> dict[str, str]:
+    """What data is held against, by the role it has as an input of the profile."""
+    return {f"{role}.{n}": item for role, items in (("evals", evals), ("docs", docs)) for n, item in enumerate(items)}
 
 
 def profile_params(brief: Brief, near: bool, vocabulary: bool = False) -> dict[str, Any]:

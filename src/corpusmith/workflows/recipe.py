@@ -6,6 +6,7 @@ content digest), so that a replay can compare, and on new data say which step's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,9 @@ class Recipe(BaseModel):
     seed: int
     gates: tuple[Gate, ...]
     measure: dict[str, Any] = Field(default_factory=dict, description="parameters of the profile that judges the gates")
+    beside: dict[str, str] = Field(
+        default_factory=dict, description="what that profile holds the result against: role -> name of a step"
+    )
     steps: tuple[RecipeStep, ...]
     result: str = Field(description="name of the step whose dataset is the result")
     trigger: Trigger | None = Field(None, description="what a new version of the result starts by itself")
@@ -101,6 +105,7 @@ def build_recipe(
     seed: int,
     reasons: dict[str, tuple[str, str]],
     then: TriggerPlan | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> Recipe:
     """The recipe that made the artifact `result`.
 
@@ -113,6 +118,7 @@ def build_recipe(
         seed: The run's seed.
         reasons: Per artifact id, the metric its step was chosen for and why.
         then: The training that followed, if one did.
+        beside: Evaluation sets and documents that the result was held against: role -> artifact id.
     """
     records: dict[str, ArtifactRecord] = {}
 
@@ -125,7 +131,8 @@ def build_recipe(
                 visit(parent)
         records[artifact] = record
 
-    visit(result)
+    for root in (result, *(beside or {}).values()):
+        visit(root)
     count = len(records)
     for artifact in (then.model, then.evaluation, then.ablation) if then else ():
         if artifact is not None:
@@ -160,6 +167,7 @@ def build_recipe(
         seed=seed,
         gates=gates,
         measure=measure,
+        beside={role: names[artifact] for role, artifact in (beside or {}).items()},
         steps=tuple(steps[:count]),
         result=names[result],
         trigger=None if then is None else _trigger(then, tuple(steps[count:]), names, gates),

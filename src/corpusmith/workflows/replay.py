@@ -82,8 +82,8 @@ def replay(
         steps.append(_compare(step, outcome, done))
     result = done[recipe.result]
     baseline = done[first_ingest].id if first_ingest else result.id
-    evals = _evals(recipe, done)
-    measured = runner.run_step(tools["profile"], recipe.measure, {"data": result.id, "baseline": baseline, **evals})
+    inputs = {"data": result.id, "baseline": baseline, **{role: done[name].id for role, name in recipe.beside.items()}}
+    measured = runner.run_step(tools["profile"], recipe.measure, inputs)
     card = Scorecard.model_validate_json(measured.artifact.file("scorecard.json").read_bytes())
     model = None
     if recipe.trigger is not None:
@@ -142,6 +142,9 @@ def refuse_unknown(recipe: Recipe, tools: Mapping[str, Tool[Any]]) -> None:
         made.add(step.name)
     if recipe.result not in made:
         raise ParameterError(f"the recipe's result is {recipe.result!r}, which no step makes", hint=EDITED)
+    for name in recipe.beside.values():
+        if name not in made:
+            raise ParameterError(f"the result is to be held against {name!r}, which no step makes", hint=EDITED)
 
 
 def _broken_gate(gate: GateResult, recipe: Recipe, steps: Sequence[ReplayedStep]) -> str:
@@ -159,14 +162,6 @@ def _broken_gate(gate: GateResult, recipe: Recipe, steps: Sequence[ReplayedStep]
         who = "no step of the recipe works on it"
     shown = "not measured" if gate.value is None else f"{gate.value:.4g}"
     return f"gate {gate.metric} {gate.op} {gate.target:g} is {shown}: {who}"
-
-
-def _evals(recipe: Recipe, done: Mapping[str, StepOutcome]) -> dict[str, str]:
-    for step in recipe.steps:
-        roles = {role: done[name].id for role, name in step.inputs.items() if role.startswith("evals")}
-        if roles:
-            return roles
-    return {}
 
 
 def _compare(step: RecipeStep, outcome: StepOutcome, done: Mapping[str, StepOutcome]) -> ReplayedStep:
