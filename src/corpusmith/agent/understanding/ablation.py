@@ -9,24 +9,20 @@ from corpusmith.core.gates import Gate, Severity
 
 _DATA = (
     r"(?:(?:the|my|your|this|its|our) )?(?:curation|curating|cleaning|cleanup|curated data|filtering|de-?dup\w*"
-    r"|dataset|data"
-    r"|work|it)"
+    r"|dataset|data|work|it)"
 )
 _HELPED = (
     r"(?:(?:helps?|helped)(?: (?:a |the |my )?models?)?|pays? off|paid off|improves? (?:a |the )?models?|makes? (?:a "
-    r"|the )?models? better|(?:is|was)"
-    r" worth it"
-    r"|(?:beats|is better than) (?:the )?raw(?: data)?)"
+    r"|the )?models? better|(?:is|was) worth it|(?:beats|is better than) (?:the )?raw(?: data)?)"
 )
 _SIDES = (
     r"(?:(?:the )?(?:raw|uncurated|original)(?: data)? (?:and|with|to|against|versus|vs\.?|or) (?:on )?(?:the )?"
-    r"(?:curated|cleaned|clean)(?: data)?"
-    r"|(?:the )?(?:curated|cleaned|clean)(?: data)? (?:and|with|to|against|versus|vs\.?|or) (?:on )?(?:the )?(?:raw"
-    r"|uncurated|original)(?: data)?)"
+    r"(?:curated|cleaned|clean)(?: data)?|(?:the )?(?:curated|cleaned|clean)(?: data)? (?:and|with|to|against|versus"
+    r"|vs\.?|or) (?:on )?(?:the )?(?:raw|uncurated|original)(?: data)?)"
 )
 _PROVE = (
-    rf"\b(?:and |then )*(?:show|prove|check|test|measure|verify|see|tell)(?: me)?(?: that| whether| if)? {_DATA}"
-    rf"(?: (?:really|actually))? {_HELPED}\b(?:,? by training [\w ]+? on both)?",
+    rf"\b(?:and |then )*(?:show|prove|check|test|measure|verify|see|tell)(?: me)?(?: that| whether"
+    rf"| if)? {_DATA}(?: (?:really|actually))? {_HELPED}\b(?:,? by training [\w ]+? on both)?",
     rf"\b(?:(?:and|then|with|run|do|also) )*(?:an? |the )?(?:data )?ablation(?: study| test)?\b(?: (?:against|of|on"
     rf"|versus|vs\.?) (?:{_SIDES}"
     r"|(?:the )?(?:raw|uncurated|original)(?: (?:data|input))?))?",
@@ -34,8 +30,8 @@ _PROVE = (
     rf" compare(?: them)?)?",
 )
 _ASKED = (
-    rf"\b(?:did|does|has|will|would) {_DATA}(?: really| actually)? (?:help(?:ed)?|pay off|paid off|improve(?:d)? (?:a"
-    rf" |the )?models?)\b"
+    rf"\b(?:did|does|has|will|would) {_DATA}(?: really| actually)? (?:help(?:ed)?|pay off|paid off|improve(?:d)? (?:a "
+    rf"|the )?models?)\b"
 )
 _BY = rf",? by (?:{AT_LEAST} )?(?P<n>{NUMBER}) (?:bits per byte|bpb)"
 _NO_ABLATION = r"\b(?:no|without(?: an?)?|skip the|don't run an?|do not run an?) (?:data )?ablations?\b"

@@ -23,19 +23,19 @@ _ABOUT = r"(?:about|around|roughly|approximately|approx\.?|some|circa|~|nearly|a
 _EXACT = r"(?:exactly|precisely|just|only|a total of exactly)"
 _HOW = rf"(?:(?P<exact>{_EXACT})|(?P<about>{_ABOUT})|(?P<upper>{UPPER})|(?P<lower>{LOWER})) ?"
 _GAP = (
-    r"(?:[ -](?!(?:and|or|of|in|from|to|for|on|words?|tokens?|char\w*|minutes?|hours?|per|with|windows?|by)\b)"
-    r"[a-z][a-z'&/-]*){0,5}?[ -]"
+    r"(?:[ -](?!(?:and|or|of|in|from|to|for|on|words?|tokens?|char\w*|minutes?|hours?|per|with|windows?"
+    r"|by)\b)[a-z][a-z'&/-]*){0,5}?[ -]"
 )
 _ROWS = rf"(?<![\w.$/:-]){{how}}(?P<count>{NUMBER})(?![\w.]*[\d%])(?=(?P<rest>{_GAP}{ROW_NOUN}\b(?! (?:per|each)\b)))"
 _TOKENS = rf"(?<![\w.$/:-]){{how}}(?P<count>{NUMBER}) (?:\w+ )?tokens\b(?! (?:each|per|long|or longer|or shorter))"
 _BETWEEN = (
-    rf"\bbetween (?P<low>{NUMBER}) and (?P<high>{NUMBER})"
-    rf"(?=(?P<rest>(?: (?!words|tokens|char)[a-z]+){{0,3}}? {ROW_NOUN}\b))"
+    rf"\bbetween (?P<low>{NUMBER}) and (?P<high>{NUMBER})(?=(?P<rest>(?: (?!words|tokens"
+    rf"|char)[a-z]+){{0,3}}? {ROW_NOUN}\b))"
 )
 
 _TAIL = re.compile(
-    r" (?:(?P<upper>max(?:imum)?|at most|tops|or fewer|or less)"
-    r"|(?P<lower>min(?:imum)?|at least|or more)|(?P<exact>exactly))\b"
+    r" (?:(?P<upper>max(?:imum)?|at most|tops|or fewer|or less)|(?P<lower>min(?:imum)?|at least|or more)"
+    r"|(?P<exact>exactly))\b"
 )
 
 _TRAIN = r"(?:train(?:ing)?)"
@@ -45,19 +45,17 @@ _LABEL = rf"(?:{_TRAIN}|{_VALIDATION}|{_TEST})"
 _LABELS = rf"(?:{_LABEL}(?: ?(?:/|,|-|&| and|, and) ?{_LABEL}){{1,2}})"
 _SHARES = rf"(?P<shares>(?<![\w./-]){NUMBER}%?(?: ?(?P<sep>[/:-]) ?{NUMBER}%?)(?: ?(?P=sep) ?{NUMBER}%?)?)(?![\w/-])"
 _RATIO = (
-    rf"(?P<before>{_LABELS} ?(?:splits? )?(?:of |: ?|at )?|splits? (?:it |them |this |the \w+ )?"
-    rf"(?:of |into |in |at |: ?|by )?(?:{_LABELS} )?)?{_SHARES}(?P<after> ?\(?{_LABELS}\)?)?(?P<word> splits?\b)?"
+    rf"(?P<before>{_LABELS} ?(?:splits? )?(?:of |: ?|at )?|splits? (?:it |them |this |the \w+ )?(?:of |into |in |at "
+    rf"|: ?|by )?(?:{_LABELS} )?)?{_SHARES}(?P<after> ?\(?{_LABELS}\)?)?(?P<word> splits?\b)?"
 )
 _ONE_SHARE = (
-    rf"(?:\b(?:hold(?:ing)? out|keep(?:ing)?|reserve|set aside|with|use)? ?(?:an? )?(?P<share>{PERCENT})"
-    rf"(?: of (?:it|them|the (?:rows|documents|data)))? ?(?:as |for |held out for )?(?:an? |the )?(?P<label>{_LABEL})\b"
+    rf"(?:\b(?:hold(?:ing)? out|keep(?:ing)?|reserve|set aside|with|use)? ?(?:an? )?(?P<share>{PERCENT})(?: of (?:it"
+    rf"|them|the (?:rows|documents|data)))? ?(?:as |for |held out for )?(?:an? |the )?(?P<label>{_LABEL})\b"
     r"(?: (?:sets?|splits?|data|rows))?)"
 )
 _TRAIN_ON = (
     rf"\bon (?P<share>{PERCENT})(?: of (?:it|them|the (?:rows|documents|data)|(?P<path>{PATH})))?,? (?:and )?(?:test"
-    rf"|evaluate)(?:ing)?"
-    rf"(?: it)? on "
-    rf"(?:the )?(?:(?:other|remaining) )?(?:(?P<rest>{PERCENT})|rest)"
+    rf"|evaluate)(?:ing)?(?: it)? on (?:the )?(?:(?:other|remaining) )?(?:(?P<rest>{PERCENT})|rest)"
 )
 _NO_SPLIT = rf"\b(?:{DONT} split(?:ting)?(?: it| them| anything)?|no splits?|(?:a )?single split|unsplit)\b"
 _NAMED_SETS = (

@@ -16,13 +16,11 @@ from corpusmith.core.gates import Gate, Severity
 
 NEEDS: dict[Approach, str] = {
     "retrieval": r"cit(?:e|es|ing)|(?:with|shows?|gives?) (?:its |their |the )?(?:sources|citations|references)"
-    r"|up[- ]to[- ]date|latest"
-    r"|current|changes? (?:often|daily|weekly)|look(?:s|ing)? (?:it |them |things )?up|search(?:es|ing)?"
-    r"|answers? questions? (?:about|from|over|on)|knows? (?:about|what)|facts",
+    r"|up[- ]to[- ]date|latest|current|changes? (?:often|daily|weekly)|look(?:s|ing)? (?:it |them |things )?up"
+    r"|search(?:es|ing)?|answers? questions? (?:about|from|over|on)|knows? (?:about|what)|facts",
     "fine-tuning": r"style|tone|voice|sounds? like|writes? like|formats?|json|classif(?:y|ies|ication)|labell?(?:s"
-    r"|ing)?"
-    r"|predicts?|estimates?"
-    r"|prices?|scores?|categori[sz]es?|follows? instructions|speaks|cheap(?:er|ly)?|fast(?:er)?|latency|offline|small",
+    r"|ing)?|predicts?|estimates?|prices?|scores?|categori[sz]es?|follows? instructions|speaks|cheap(?:er|ly)?"
+    r"|fast(?:er)?|latency|offline|small",
     "prompting": r"few examples|prompt(?:s|ed|ing)?|quick(?:ly)?|prototype|try out|today",
 }
 _WHY: dict[Approach, str] = {
@@ -32,26 +30,23 @@ _WHY: dict[Approach, str] = {
 }
 _WAYS = r"(?:(?:few-?shot )?prompt(?:ing|s)?|retriev(?:al|e)|rag|(?:a )?fine[- ]?tun(?:e|ing)|train(?:ing)?)"
 _CHOOSE = (
-    rf"\b(?:(?:choose|decide|pick|select)(?: whether| between| among| from)?(?: to)? {_WAYS}(?:(?:, and |, or |, |"
-    rf" and | or )(?:to )?(?:just )?{_WAYS})+"
-    rf"|(?:should (?:i|we|you) |whether to )?{_WAYS}(?:, {_WAYS})* or (?:just |only |simply )?{_WAYS}"
-    rf"|is (?:fine[- ]?tuning|training) (?:a model )?(?:worth it|needed|necessary)|is prompting (?:enough|good"
-    rf" enough))\b"
-    rf"(?: (?:on|with) (?={PATH}))?(?: for (?:an? |the )(?:\w+ )?{WHAT}\b)?"
+    rf"\b(?:(?:choose|decide|pick|select)(?: whether| between| among| from)?(?: to)? {_WAYS}(?:(?:, and |, or |, "
+    rf"| and | or )(?:to )?(?:just )?{_WAYS})+|(?:should (?:i|we|you) |whether to )?{_WAYS}(?:, {_WAYS})* or (?:just "
+    rf"|only |simply )?{_WAYS}|is (?:fine[- ]?tuning|training) (?:a model )?(?:worth it|needed|necessary)"
+    rf"|is prompting (?:enough|good enough))\b(?: (?:on|with) (?={PATH}))?(?: for (?:an? |the )(?:\w+ )?{WHAT}\b)?"
 )
 _WANTED = (
-    rf"\b(?:(?:build|make|create|give|get|want|need|produce|like|looking for)(?: me| us)? (?:an? |the )(?:"
-    rf"(?!fine[- ]?tuned"
-    rf"|trained)[\w-]+ ){{0,2}}?{WHAT}\b(?! (?:at|in|under) {PATH})"
-    rf"(?: (?:out of|from|on|for|with)(?= {PATH}))?(?P<job> (?:that|which|who|to|for)\b[^.;,‹{0}]*)?)"
+    rf"\b(?:(?:build|make|create|give|get|want|need|produce|like|looking for)(?: me| us)? (?:an? "
+    rf"|the )(?:(?!fine[- ]?tuned|trained)[\w-]+ ){{0,2}}?{WHAT}\b(?! (?:at|in|under) {PATH})(?: (?:out of|from|on|for"
+    rf"|with)(?= {PATH}))?(?P<job> (?:that|which|who|to|for)\b[^.;,‹{0}]*)?)"
 ).replace("{0}", "\x00")
 _PROMPT = (
     rf"\b(?:just |only |simply )?prompt (?:the |an? )?(?:base|{WHAT})(?: model)?(?: with (?:\w+ )?examples)?\b"
     r"|\b(?:use|using|with|by|via|do|only|just) (?:few-?shot )?prompting\b|\bprompting only\b"
 )
 _RETRIEVAL = (
-    r"\b(?:use|using|do|with|by|via|build|prefer) (?:an? )?(?:retrieval(?:[- ]augmented generation)?|rag)(?: "
-    r"(?:system|pipeline))?\b"
+    r"\b(?:use|using|do|with|by|via|build|prefer) (?:an? )?(?:retrieval(?:[- ]augmented generation)?|rag)(?: (?:system"
+    r"|pipeline))?\b"
 )
 _TASK = r"\b(?:the |my |our )?(?:task|job|goal|purpose) is (?:to )?(?=\x00|{need})".replace(
     "{need}", NEEDS["fine-tuning"]

@@ -27,13 +27,12 @@ _BASES = re.compile(
     rf"(?P<as>{_AS})?"
 )
 _BEST = (
-    r"\b(?:and |then |to )*(?:keep|take|train|fine[- ]?tune|pick|choose|use|find|see)(?: out)? (?:which (?:1|one)? ?"
-    r"(?:is|works)"
-    r" (?:best|better)|the (?:best|better|winning|strongest)(?: (?:1|one|base|model|of them))?)\b"
+    r"\b(?:and |then |to )*(?:keep|take|train|fine[- ]?tune|pick|choose|use|find|see)(?: out)? (?:which (?:1"
+    r"|one)? ?(?:is|works) (?:best|better)|the (?:best|better|winning|strongest)(?: (?:1|one|base|model|of them))?)\b"
 )
 _HOSTED_WORDS = (
-    r"\b(?:(?:use|using|through|with|via|by|at|on) )?(?:the |an? )?(?:openai(?:'s)?|hosted)"
-    r"(?: fine[- ]?tuning)?(?: (?:api|service|model|platform))?\b"
+    r"\b(?:(?:use|using|through|with|via|by|at|on) )?(?:the |an? )?(?:openai(?:'s)?|hosted)(?: fine[- ]?tuning)?(?: "
+    r"(?:api|service|model|platform))?\b"
 )
 
 

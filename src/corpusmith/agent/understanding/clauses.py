@@ -71,27 +71,26 @@ _MODEL = rf"(?:(?:\w+ )?(?:models?|llms?|loras?)|{NAME})"
 _TRAINED = r"(?:fine[- ]?tuning|training|pre-?training|sft|dpo)"
 _FIT = rf"\b(?:fit|ready|suitable|good enough|usable) for (?:\w+ )?{_TRAINED}(?![\w/-])"
 _PURPOSE = (
-    rf"(?<!%\s)(?<!%)\b(?:(?:meant|suitable|ready|intended|to be used) )?for (?:\w+ )?{_TRAINED}"
-    rf"(?: (?:and (?:testing|evaluation)|(?:(?:of|on) )?(?:(?:an? |my |our |the )?{_MODEL})))?(?![\w/-])",
+    rf"(?<!%\s)(?<!%)\b(?:(?:meant|suitable|ready|intended|to be used) )?for (?:\w+ )?{_TRAINED}(?: (?:and (?:testing"
+    rf"|evaluation)|(?:(?:of|on) )?(?:(?:an? |my |our |the )?{_MODEL})))?(?![\w/-])",
     r"\bfor (?:an? |my |our |the |any )?(?:(?!and\b|then\b|fine[- ]?tun|train(?:ing)?\b)[a-z-]+ ){0,2}(?:models?"
-    r"|llms?)\b"
-    r"(?! (?:that|which|who|to|fine[- ]?tuned|trained|from|on|out)\b)",
+    r"|llms?)\b(?! (?:that|which|who|to|fine[- ]?tuned|trained|from|on|out)\b)",
     rf"(?<=[\w›])(?<!want)(?<!need)(?<!like) to (?:fine[- ]?tune|train|pre-?train) (?:an? |my |our |the )?{_MODEL}"
     r" (?:on|with)(?= *(?:[.,;!?]|$|and\b))",
     r"\b(?:so (?:that )?(?:i|we|they|you)(?:'ll| can| could| will| may)?|(?:i|we|they)(?:'ll| will| can| could))"
-    rf"(?: \w+)? (?:fine[- ]?tune|train|pre-?train)(?: (?:an? |my |our |the )?{_MODEL})?(?: (?:on|with) (?:it|them|that"
-    rf"|this))?"
+    rf"(?: \w+)? (?:fine[- ]?tune|train|pre-?train)(?: (?:an? |my |our |the )?{_MODEL})?(?: (?:on|with) (?:it|them"
+    rf"|that|this))?"
     r"(?: (?:later|afterwards|myself|ourselves|themselves|by hand|elsewhere))*\b",
-    r"\b(?:(?:it|this|they|that|which) )?(?:(?:will|is|are|to|going|shall) )*(?:be )?used (?:to|for|in) "
-    r"(?:fine[- ]?tun(?:e|ing)|train(?:ing)?)"
+    r"\b(?:(?:it|this|they|that|which) )?(?:(?:will|is|are|to|going|shall) )*(?:be )?used (?:to|for"
+    r"|in) (?:fine[- ]?tun(?:e|ing)|train(?:ing)?)"
     rf"(?: (?:an? |my |our |the )?{_MODEL})?(?![\w/-])",
     r"\bbefore (?:fine[- ]?tuning|training|i train|we train)(?= *(?:[.,;!?]|$))",
-    r"\b(?:ready (?:to|for) (?:fine[- ]?tune|fine[- ]?tuning|train(?:ing)?)|(?:fine[- ]?tun(?:e|ing)|train"
-    r"(?:ing)?)-ready)\b",
+    r"\b(?:ready (?:to|for) (?:fine[- ]?tune|fine[- ]?tuning|train(?:ing)?)|(?:fine[- ]?tun(?:e|ing)"
+    r"|train(?:ing)?)-ready)\b",
 )
 _ROWS_FOR = (
-    rf"\b(?:fine[- ]?tuning|training|pre-?training) (?:data|corpus|dataset|set|text|documents|examples|rows)"
-    rf"(?: for (?:an? |my |our |the )?{_MODEL})?(?![\w/-])"
+    rf"\b(?:fine[- ]?tuning|training|pre-?training) (?:data|corpus|dataset|set|text|documents|examples"
+    rf"|rows)(?: for (?:an? |my |our |the )?{_MODEL})?(?![\w/-])"
 )
 _NOT_TRAINED = (
     rf"\b(?:{DONT}|instead of|rather than) (?:any |the |a )?(?:(?:fine[- ]?)?tun(?:e|ing)|train(?:ing)?)\b(?! (?:on "

@@ -41,16 +41,15 @@ _SETTINGS = (
              r"(?: tokens)?\b", 8, 10**7),
     _Setting("trials", rf"\b(?:and )?(?:(?:try|search(?: over)?|compare|test|sweep(?: over)?|with|in) )?(?:{UPPER} )?"
         rf"(?P<n>\d+) "
-             r"(?:different )?(?:settings|configurations|configs|trials|combinations|runs)"
-             r"(?: (?:of|for|over) (?:the )?(?:(?:hyper-?parameters?|learning rates?|lr|ranks?|epochs|and|,)"
+             r"(?:different )?(?:settings|configurations|configs|trials|combinations|runs)(?: (?:of|for"
+             r"|over) (?:the )?(?:(?:hyper-?parameters?|learning rates?|lr|ranks?|epochs|and|,)"
                  r" ?)+)?", 1, 64),
 )  # fmt: skip
 _NAMES = r"(?:the )?(?:best )?(?:hyper-?parameters?|learning rates?|lr|ranks?|epochs|settings)"
 _SEARCH = (
-    rf"\b(?:and )?(?:search(?:ing)?|sweep(?:ing)?|tun(?:e|ing)|optimi[sz]e|find|grid search)(?: (?:over|for|on))?"
-    rf" {_NAMES}"
-    rf"(?:(?:, and |, | and ){_NAMES})*|\b(?:an? )?hyper-?parameter (?:search|sweep|tuning|optimi[sz]ation)\b"
-    rf"(?: (?:over|for|on|of) {_NAMES}(?:(?:, and |, | and ){_NAMES})*)?"
+    rf"\b(?:and )?(?:search(?:ing)?|sweep(?:ing)?|tun(?:e|ing)|optimi[sz]e|find|grid search)(?: (?:over|for"
+    rf"|on))? {_NAMES}(?:(?:, and |, | and ){_NAMES})*|\b(?:an? )?hyper-?parameter (?:search|sweep|tuning"
+    rf"|optimi[sz]ation)\b(?: (?:over|for|on|of) {_NAMES}(?:(?:, and |, | and ){_NAMES})*)?"
 )
 _TRIALS = 4
 _LEFT = (
@@ -61,16 +60,14 @@ _LEFT = (
     (rf"\b(?:{UPPER} )?{NUMBER} gpu[- ]hours?\b", "give the limit in minutes or dollars"),
     (
         r"\b(?:and )?(?:quanti[sz]e|convert|export|merge) (?:it|the (?:\w+ )?(?:model|adapter|weights))(?: (?:to|into"
-        r"|as|with) (?:the )?(?:[\w-]+)(?: (?:safetensors|weights|base|model))?)?(?: (?:to|in|into) ‹\d+›)?"
-        r"(?!\w)",
+        r"|as|with) (?:the )?(?:[\w-]+)(?: (?:safetensors|weights|base|model))?)?(?: (?:to|in|into) ‹\d+›)?(?!\w)",
         "a model is exported as safetensors, with `corpusmith model export`",
     ),
 )
 _REPLAYED = r"(?:rows|examples|documents|samples|pairs|conversations)"
 _REPLAY = (
     rf"\b(?:(?:and|also) )*(?:replay(?:ing)?|mix(?:ing)? in|add(?:ing)?|blend(?:ing)? in|with) (?P<n>\d+) (?:general "
-    rf"|other "
-    rf"|replay(?:ed)? )*{_REPLAYED} (?:from|of|out of) (?P<path>{PATH})"
+    rf"|other |replay(?:ed)? )*{_REPLAYED} (?:from|of|out of) (?P<path>{PATH})"
     r"(?: (?:against|to (?:prevent|avoid)|so (?:that )?it (?:does not|doesn't|won't)) (?:catastrophic )?forget\w*)?"
 )
 

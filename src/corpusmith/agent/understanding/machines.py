@@ -41,8 +41,7 @@ def read_machines(scan: Scan, draft: Draft) -> None:
             draft.claim("place.backend", "ray", match.start(), match.group())
         _workers(draft, match.group("n"), match.start(), scan.take(match))
     for match in scan.find(
-        r"\b(?:no|without|not (?:on|with)|(?:don't|do not) use)(?: the)? (?:ray|gpus?|a gpu|the"
-        r" gpu)\b",
+        r"\b(?:no|without|not (?:on|with)|(?:don't|do not) use)(?: the)? (?:ray|gpus?|a gpu|the gpu)\b",
         True,
     ):
         field, value = ("backend", "process") if "ray" in match.group() else ("device", "cpu")

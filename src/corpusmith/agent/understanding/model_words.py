@@ -33,12 +33,13 @@ WHAT = (
     r"|classifiers?|regressors?|predictors?)"
 )
 IT = (
-    r"(?:it|them|this|these|that|those|(?:the|this|that|my|our) (?:(?:clean(?:ed)?|curated|resulting|new) )?(?:results?"
-    r"|data|dataset|corpus|documents|articles|texts?|pairs|examples|rows|output|train(?:ing)? (?:split|set|data)))"
+    r"(?:it|them|this|these|that|those|(?:the|this|that|my|our) (?:(?:clean(?:ed)?|curated|resulting"
+    r"|new) )?(?:results?|data|dataset|corpus|documents|articles|texts?|pairs|examples|rows|output"
+    r"|train(?:ing)? (?:split|set|data)))"
 )
 MODEL_IT = (
-    r"(?:it|this|that|(?:the|this|that|my|our) (?:\w+ )?(?:model|adapter|lora|result|weights|winner|candidate)|the"
-    r" best(?: 1| one)?)"
+    r"(?:it|this|that|(?:the|this|that|my|our) (?:\w+ )?(?:model|adapter|lora|result|weights|winner|candidate)"
+    r"|the best(?: 1| one)?)"
 )
 ADAPTERS: dict[str, str] = {
     "qlora": r"q-?loras?",

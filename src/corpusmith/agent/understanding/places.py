@@ -33,7 +33,8 @@ _DECONTAMINATE = (
 _NAME = r"(?P<quote>[\"'`]?)(?P<field>[a-z_][\w.-]*\w)(?P=quote)"
 _NO_NAME = r"(?!(?:parquet|jsonl|json|hf|an?|the|it|text|alpaca|sharegpt|messages|hugging|huggingface)\b)"
 _NAMING = (
-    rf"\b(?:call|name) (?:it|them|this|(?:the )?(?:result|dataset|data set|corpus|output)) {_NO_NAME}{_NAME}",
+    rf"\b(?:call|name) (?:it|them|this|(?:the )?(?:result|dataset|data set|corpus|output|model|adapter))"
+    rf" {_NO_NAME}{_NAME}",
     rf"\b(?:named|called|titled|under the name(?: of)?|with the name) {_NO_NAME}{_NAME}",
     rf"\bpublish(?:ed)?(?: it| them| the (?:result|dataset|corpus))? (?:as|under)(?: the name)? {_NO_NAME}{_NAME}",
 )

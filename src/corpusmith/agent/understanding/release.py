@@ -13,33 +13,28 @@ from corpusmith.core.brief import Deliverable
 
 _IF = r"(?:but |and )?(?:only |automatically )?(?:if|when|once|provided(?: that)?|unless|as long as|after)"
 _MET = (
-    rf"{_IF} (?:it |the model )?(?:also )?(?:is )?{BLANK}+(?:(?:,? and|,? or|,)?(?: also| it| the model| if)*"
-    rf" ?{BLANK}+)*"
-    rf"|{_IF} (?:it |the (?:result|model) |all (?:the |its )?|every |the |its )?(?:must )?(?:gates?|checks?"
-    rf"|evaluation)?"
+    rf"{_IF} (?:it |the model )?(?:also )?(?:is )?{BLANK}+(?:(?:,? and|,? or|,)?(?: also| it| the model"
+    rf"| if)* ?{BLANK}+)*|{_IF} (?:it |the (?:result|model) |all (?:the |its )?|every |the |its )?(?:must )?(?:gates?"
+    rf"|checks?|evaluation)?"
     r" ?(?:pass(?:es)?|holds?|(?:is |it's )?(?:any )?(?:good|better)(?: enough)?|are met|succeeds?)(?: (?:all|every"
-    r"|the) (?:gates?|checks?"
-    r"|evaluations?))?\b"
+    r"|the) (?:gates?|checks?|evaluations?))?\b"
 )
 _ALSO = (
-    rf"(?P<also>,? and (?:only )?(?:if )?(?:my|our|their|i|we|they|you|someone|somebody|everybody|nobody|no one)"
-    rf" [^,.;{BLANK}]+)?"
+    rf"(?P<also>,? and (?:only )?(?:if )?(?:my|our|their|i|we|they|you|someone|somebody|everybody|nobody"
+    rf"|no one) [^,.;{BLANK}]+)?"
 )
-_WHEN = (
-    rf"(?:,? (?P<met>{_MET}){_ALSO}"
-    rf"|,? (?P<unmet>{_IF} (?!possible|you can|it works)[^,.;{BLANK}]+))?"
-)
+_WHEN = rf"(?:,? (?P<met>{_MET}){_ALSO}|,? (?P<unmet>{_IF} (?!possible|you can|it works)[^,.;{BLANK}]+))?"
 _BEFORE = re.compile(rf"\b{_IF} (?!possible|you can|it works)[^,.;{BLANK}]{{3,}}(?:,| then) $")
 _PROMOTE = (
-    rf"(?:promote|register|release)(?: {MODEL_IT})?(?: (?:in|to|into|as) (?:the )?(?:registry|champion))?"
-    rf"|make {MODEL_IT} (?:the )?(?:champion|live model)|replace (?:the )?(?:champion|(?:current|live|old)(?: "
-    rf"(?:model|champion))?)"
+    rf"(?:promote|release)(?: {MODEL_IT})?(?: (?:in|to|into|as) (?:the )?(?:registry|champion))?"
+    rf"|make {MODEL_IT} (?:the )?(?:champion|live model)|replace (?:the )?(?:champion|(?:current|live|old)(?: (?:model"
+    rf"|champion))?)"
 )
 _SERVE = (
     rf"(?:deploy|serve|host)\b|ship {MODEL_IT}|roll {MODEL_IT} out|roll out {MODEL_IT}|put {MODEL_IT} (?:live|(?:in"
-    rf"|into) production"
-    rf"|behind an? (?:api|endpoint))|go(?:es)? live"
+    rf"|into) production|behind an? (?:api|endpoint))|go(?:es)? live"
 )
+_NAME = r"[`'\"]?(?P<name>[a-z_][\w.-]*\w)[`'\"]?"
 _BY_HAND = "no gate says that: promote it yourself, with `corpusmith model promote`"
 SERVED_BY_PROMOTION = "serving is not in this version; it is promoted in the registry instead"
 
@@ -62,6 +57,12 @@ def read_release(scan: Scan, draft: Draft) -> None:
         rf"\b{DONT} (?:automatically )?(?P<act>{_PROMOTE}|{_SERVE})(?: {MODEL_IT}| anything)?\b{_WHEN}", True
     ):
         _promise(scan, draft, match, bool(match.group("met")))
+    for match in scan.find(
+        rf"\b(?:and |then )*register(?: {MODEL_IT})?(?: (?:in|with|to) (?:the )?(?:model )?registry)?(?: as {_NAME})?"
+    ):
+        if match.group("name"):
+            draft.claim("name", scan.original(*match.span("name")), match.start(), match.group())
+        scan.take(match)
     for match in scan.find(r"\b(?:no|without) (?:promotion|promoting it|deployment)\b", True):
         draft.claim("promote", False, match.start(), scan.take(match))
     for match in scan.find(rf"\b(?:and |then )*(?P<act>{_PROMOTE})\b(?! (?:data|dataset)){_WHEN}"):
@@ -69,7 +70,7 @@ def read_release(scan: Scan, draft: Draft) -> None:
     for match in scan.find(rf"\b(?:and |then )*(?P<act>{_SERVE})(?: {MODEL_IT})?{PLAIN_TAIL}{_WHEN}"):
         draft.claim("deliverable", Deliverable.ENDPOINT, match.start(), match.group())
         words = re.sub(r"^(?:(?:and|then) )+", "", scan.original(match.start(), match.end()))
-        if _unmet(scan, match):
+        if _unmet(scan, draft, match):
             draft.leave(match.start(), words, f"serving is not in this version, and {_BY_HAND}")
             draft.claim("promote", False, match.start(), scan.take(match))
         else:
@@ -79,7 +80,7 @@ def read_release(scan: Scan, draft: Draft) -> None:
 
 def _promise(scan: Scan, draft: Draft, match: re.Match[str], wanted: bool) -> None:
     """Promote or not; what was asked under a condition that no gate expresses is not done, and said."""
-    at, unmet = match.start(), _unmet(scan, match)
+    at, unmet = match.start(), _unmet(scan, draft, match)
     words = re.sub(r"^(?:(?:and|then) )+", "", scan.take(match))
     if wanted and unmet:
         draft.claim("promote", False, at, words)
@@ -88,16 +89,16 @@ def _promise(scan: Scan, draft: Draft, match: re.Match[str], wanted: bool) -> No
     draft.claim("promote", wanted, at, words)
 
 
-def _unmet(scan: Scan, match: re.Match[str]) -> bool:
+def _unmet(scan: Scan, draft: Draft, match: re.Match[str]) -> bool:
     """Whether a condition that no gate expresses stands after or before the wish."""
-    after = match.group("unmet") or match.group("also")
+    unknown = any(match.start() <= claim.at < match.end() for claim in draft.claims.get("unknown_rival", ()))
+    after = unknown or match.group("unmet") or match.group("also")
     return bool(after or _BEFORE.search(scan.norm, 0, match.start()))
 
 
 def _without_model(scan: Scan, draft: Draft) -> None:
     for match in scan.find(
-        rf"\b(?:just |only )?(?:evaluate|benchmark|compare|judge) {NAME}(?:(?:, | and | with |"
-        rf" against ){NAME})*\b"
+        rf"\b(?:just |only )?(?:evaluate|benchmark|compare|judge) {NAME}(?:(?:, | and | with | against ){NAME})*\b"
     ):
         reason = "a model that is there is judged by itself, with `corpusmith tool run evaluate`"
         draft.leave(match.start(), scan.take(match, counts=False), reason)

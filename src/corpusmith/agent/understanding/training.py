@@ -29,53 +29,50 @@ from corpusmith.core.brief import Deliverable
 _ADAPTER = "|".join(f"(?:{pattern})" for pattern in ADAPTERS.values())
 _METHOD = "|".join(f"(?:{pattern})" for pattern in METHODS.values())
 _ADJECTIVES = (
-    r"(?:(?:an?|the|my|our|some|another|any|\d+) )?(?:(?!(?:on|for|of|with|from|to|and|or|by|in|using|over)\b)[\w.-]+"
-    r" ){0,3}?"
+    r"(?:(?:an?|the|my|our|some|another|any|\d+) )?(?:(?!(?:on|for|of|with|from|to|and|or|by|in|using"
+    r"|over)\b)[\w.-]+ ){0,3}?"
 )
 _VERB = (
     r"(?:fine[- ]?tune|instruction[- ]?tune|post-?train|train|pre-?train|teach|(?:continue|further) (?:pre-?)?train"
-    r"(?:ing)?"
-    r"|preference[- ]tune)"
+    r"(?:ing)?|preference[- ]tune)"
 )
 _OBJECT = rf"(?: {_ADJECTIVES}(?:(?:{_ADAPTER})(?: (?:adapters?|models?))?|{WHAT})\b)"
 _ON = (
-    rf" ?,?(?: (?:on|with|over|using|from|to|by)(?: all)?(?: of)?(?: {IT}| that data| what(?:'s| is) left| what"
-    rf" remains| the rest))\b"
+    rf" ?,?(?: (?:on|with|over|using|from|to|by)(?: all)?(?: of)?(?: {IT}| that data| what(?:'s| is) left"
+    rf"| what remains| the rest))\b"
 )
 _LATER = (
     rf"(?= (?:on|with|over|using|from) (?:the (?:data|rows|texts?|files) (?:in|of|from) )?(?:{PATH}|top of|all|my|our"
     rf"|the|\d))"
 )
 _ORDER = re.compile(
-    rf"\b(?:use {IT} to )?(?P<verb>{_VERB})\b(?![/-]| and (?:test|validat|dev)| (?:splits?|sets?|nothing)\b)"
-    rf"(?P<object>{_OBJECT})?(?P<best> (?:the )?(?:best|better|winner|strongest)(?: (?:1|one|of them|base|model)(?: "
-    rf"(?:that )?you can)?)?\b"
+    rf"\b(?:use {IT} to )?(?P<verb>{_VERB})\b(?![/-]| and (?:test|validat|dev)| (?:splits?|sets?"
+    rf"|nothing)\b)(?P<object>{_OBJECT})?(?P<best> (?:the )?(?:best|better|winner|strongest)(?: (?:1|one|of them|base"
+    rf"|model)(?: (?:that )?you can)?)?\b"
     r"| which(?:ever)?(?: 1| one| model| base)? (?:is|works|does|scores) (?:best|better)\b)?"
 )
 _NOUNS = (
     rf"\b(?:before|then|after that,?|and|by) (?P<noun>(?:fine[- ]?tuning|training) (?:{_ADJECTIVES}(?:{WHAT}"
     rf"|{_ADAPTER})|{NAME}))\b(?:{_ON})?",
     rf"\b(?:(?:start|do|run|begin|launch|make|use|perform|try) )?(?:an? |the |some )?(?:(?:{_ADAPTER}) )?"
-    rf"(?P<noun>fine[- ]?tun(?:e|ing)|(?:pre-?)?training|{_METHOD}|{_ADAPTER})(?: (?:run|job|training))?\b{NOT_ROWS}"
-    rf"(?= (?:of|on|for|over|with) (?:the )?(?:{NAME}|{IT}|(?:\w+ ){{0,3}}(?:in|from) {PATH}|(?:\w+ )?{WHAT}))",
-    r"\b(?:start|do|run|begin|launch|kick off) (?:an? |the )?(?P<noun>(?:\w+ )?(?:fine[- ]?tun(?:e|ing)|"
-    r"(?:pre-?)?training"
-    r"|dpo|sft)|(?=hyper-?parameter))(?: (?:run|job))?\b(?! (?:data|set|split|examples))",
-    rf"(?P<lead>^|[.,;:] |\b(?:deploy|serve|promote|want|need|get|give me|like|build|make|create|produce|for|publish) )"
-    rf"(?:an? |the )?(?P<noun>(?:(?:\w+ )?{WHAT}|{_ADAPTER})(?: adapters?)?,? (?:that (?:is|was) )?"
-    rf"(?:fine[- ]?tuned"
-    rf"|trained))"
-    rf" on(?: (?:{IT})\b|(?= (?:the (?:data|rows|texts?) (?:in|of|from) )?{PATH}))",
+    rf"(?P<noun>fine[- ]?tun(?:e|ing)|(?:pre-?)?training|{_METHOD}|{_ADAPTER})(?: (?:run|job"
+    rf"|training))?\b{NOT_ROWS}(?= (?:of|on|for|over|with) (?:the )?(?:{NAME}|{IT}|(?:\w+ ){{0,3}}(?:in|from) {PATH}"
+    rf"|(?:\w+ )?{WHAT}))",
+    r"\b(?:start|do|run|begin|launch|kick off) (?:an? |the )?(?P<noun>(?:\w+ )?(?:fine[- ]?tun(?:e|ing)"
+    r"|(?:pre-?)?training|dpo|sft)|(?=hyper-?parameter))(?: (?:run|job))?\b(?! (?:data|set|split|examples))",
+    rf"(?P<lead>^|[.,;:] |\b(?:deploy|serve|promote|want|need|get|give me|like|build|make|create|produce|for"
+    rf"|publish) )(?:an? |the )?(?P<noun>(?:(?:\w+ )?{WHAT}|{_ADAPTER})(?: adapters?)?,? (?:that (?:is"
+    rf"|was) )?(?:fine[- ]?tuned|trained)) on(?: (?:{IT})\b|(?= (?:the (?:data|rows|texts?) (?:in|of|from) )?{PATH}))",
     rf"\b(?:use|apply|try)(?: an?)? (?P<noun>{_ADAPTER})(?: adapters?)?\b",
     rf"\b(?:get|give|want|need|make|build|produce|deliver|return)(?: me)? (?:an? |the )?(?P<noun>(?:fine[- ]?tuned"
-    rf"|trained)"
-    rf" (?:\w+ )?(?:{WHAT}|{_ADAPTER}))\b",
+    rf"|trained) (?:\w+ )?(?:{WHAT}|{_ADAPTER})\b|(?:fine[- ]?tuned|trained) (?={NAME}))",
+    rf"\b(?P<noun>fine[- ]?tuning) (?={NAME} (?:on|with|using) )",
 )
-_IMPROVE = (
-    rf"\b(?:improve|update|adapt|retrain|make) (?:the |my |our )?(?:model|checkpoint) (?:at|in|from|under) "
-    rf"(?P<path>{PATH})"
-    r"(?: better)?"
+_BASE_PATH = (
+    rf"\b(?:(?:{_VERB}|re-?train) |(?=(?:(?:{_VERB}|re-?train|improve|update|adapt|make) )(?:the |my |our )?(?:model"
+    rf"|checkpoint) (?:at|in|from|under) )[a-z-]+ (?:\w+ ){{2,3}})(?P<path>{PATH})(?: better)?"
 )
+_DATA_FILE = re.compile(r"\.(?:jsonl?|ndjson|csv|tsv|parquet|txt|md|html?|arrow)(?:\.\w+)?/?$", re.IGNORECASE)
 _HABIT = re.compile(r"\b(?:we|they|i|people|models) (?:(?:\w+ly|often|always|then|still|already) )?$")
 """Before the verb: what people do is no order."""
 _AFTER_ANOTHER = re.compile(r"\b(?:then|followed by|and after that,?|afterwards) $")
@@ -85,7 +82,9 @@ _TABLES = (("training.adapter", ADAPTERS), ("training.method", METHODS))
 
 def read_kept_out(scan: Scan, draft: Draft) -> None:
     """`never train on ./exam.jsonl`: an evaluation set; `do not train on personal data`: mask it."""
-    for match in scan.find(rf"\b{DONT} (?:fine[- ]?)?(?:train|tune)(?:ing)? on (?P<path>{PATH})", negated=True):
+    apart = rf"\b{DONT} (?:fine[- ]?)?(?:train|tune)(?:ing)? on (?P<path>{PATH})"
+    out = rf"\b(?:keep|leave) (?P<path>{PATH}) out(?: of (?:the )?(?:training(?: data)?|data|rows))?\b"
+    for match in (*scan.find(apart, negated=True), *scan.find(out)):
         at, path = match.start(), scan.path(match.group("path"))
         words = scan.take(match)
         draft.claim("decontaminate_against", path, at, words)
@@ -98,6 +97,8 @@ def read_kept_out(scan: Scan, draft: Draft) -> None:
 
 def read_training(scan: Scan, draft: Draft) -> None:
     """The order itself, and the methods and adapters named anywhere in the request."""
+    for match in scan.find(_BASE_PATH):
+        _order_with_folder(scan, draft, match)
     for match in scan.find(_ORDER.pattern):
         if _HABIT.search(scan.norm, 0, match.start()):
             continue
@@ -117,12 +118,24 @@ def read_training(scan: Scan, draft: Draft) -> None:
             else:
                 lead = match.groupdict().get("lead")
                 _order(scan, draft, match.start() + len(lead or ""), match.end())
-    for match in scan.find(_IMPROVE):
-        at, path = match.start(), scan.path(match.group("path"))
-        draft.claim("training.bases", path, at, scan.original(match.start(), match.end()))
-        _order(scan, draft, match.start(), match.end())
     if wants_model(draft):
         _name_kinds(scan, draft)
+
+
+def _order_with_folder(scan: Scan, draft: Draft, match: re.Match[str]) -> None:
+    """`fine-tune ./models/mine on ./a.jsonl`: what the verb is said of is the base, unless it is a file of data."""
+    path = scan.path(match.group("path"))
+    called = bool(re.search(r"model|checkpoint", match.group()))
+    if not called and (
+        _DATA_FILE.search(path)
+        or not scan.match_at(
+            rf" (?:on|with|using|over) (?:the |my |our )?(?:\w+ ){{0,4}}?(?:{PATH}|{IT})",
+            match.end(),
+        )
+    ):
+        return
+    draft.claim("training.bases", path, match.start(), scan.original(match.start(), match.end()))
+    _order(scan, draft, match.start(), match.end())
 
 
 def _order(scan: Scan, draft: Draft, start: int, end: int) -> None:
