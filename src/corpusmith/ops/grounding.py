@@ -133,7 +133,7 @@ def find_grounding(
 
     Args:
         data: Rows; of instruction rows the output is judged, of preference rows the chosen answer.
-        documents: Sets of documents, by their `text`; they fit in memory, with about 50 bytes a word.
+        documents: Sets of documents, by their `text`; they fit in memory, with about 180 bytes a word.
         engine: Runs the scan.
         threshold: Least score of a grounded answer, in (0, 1].
         cancel: Asked between parts.
