@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -225,7 +226,9 @@ def test_a_recipe_that_is_none(call: Any, tmp_path: Path, text: str) -> None:
 
 def test_a_recipe_of_another_version_is_refused_before_anything_runs(call: Any, tmp_path: Path, finished: Any) -> None:
     text = Path(finished["outcome"]["recipe"]).read_text()
-    (tmp_path / "r.yaml").write_text(text.replace("tool: dedup\n  version: 1", "tool: dedup\n  version: 99"))
+    changed, count = re.subn(r"(tool: dedup\n  version:) \d+", r"\1 99", text)
+    assert count == 1
+    (tmp_path / "r.yaml").write_text(changed)
     done = call("replay", "r.yaml", "--workspace", "ws")
     assert done.status == 2
     assert "version 99" in done.err
