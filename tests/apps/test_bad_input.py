@@ -227,7 +227,7 @@ def test_a_recipe_that_is_none(call: Any, tmp_path: Path, text: str) -> None:
 def test_a_recipe_of_another_version_is_refused_before_anything_runs(call: Any, tmp_path: Path, finished: Any) -> None:
     text = Path(finished["outcome"]["recipe"]).read_text()
     changed, count = re.subn(r"(tool: dedup\n  version:) \d+", r"\1 99", text)
-    assert count == 1
+    assert count
     (tmp_path / "r.yaml").write_text(changed)
     done = call("replay", "r.yaml", "--workspace", "ws")
     assert done.status == 2
