@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from corpusmith import sources
+from corpusmith.agent.understanding.bases import NO_BASE
 from corpusmith.core.brief import Brief, TrainingWish
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import Settings
@@ -28,6 +29,11 @@ def refuse_models_early(brief: Brief, settings: Settings) -> None:
         if settings.openai_api_key is None and settings.model_base_url is None:
             raise ParameterError("training at a provider needs its key", hint="Set OPENAI_API_KEY.")
         return
+    for phrase in brief.not_understood:
+        if wish is not None and phrase.endswith(f"({NO_BASE})"):  # anything else in its place would be a guess
+            raise ParameterError(
+                f"no base model is known as {phrase.removesuffix(f' ({NO_BASE})')}", hint=f"{NO_BASE.capitalize()}."
+            )
     if wish is not None:
         _refuse_training(wish)
     elif brief.ablation or brief.approach == "prompting":

@@ -21,7 +21,7 @@ from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
-from corpusmith.core.gates import Scorecard, Severity, judge
+from corpusmith.core.gates import Gate, Scorecard, Severity, judge
 from corpusmith.core.metrics import METRICS
 
 
@@ -72,12 +72,16 @@ def _promote(session: Session, brief: Brief, work: ModelWork, chosen: Trial, nam
 def _publish(session: Session, brief: Brief, state: LoopState, work: ModelWork) -> ModelWork:
     model_asked = brief.training is not None
     data_to = brief.publish_data_to or (None if model_asked else brief.publish_to)
-    if data_to:
+    data_gates = [gate for gate in brief.gates if METRICS[gate.metric].scope not in ("model", "ablation")]
+    spoilt = _failed(data_gates, state)
+    if data_to and spoilt:
+        work = work.with_problem(f"not published to {data_to}: {spoilt[0]}")
+    elif data_to:
         work = _put(session, work, data_to, {"data": state["data"]})
     if not (model_asked and brief.publish_to):
         return work
     chosen = work.chosen
-    failed = _failed(brief, state)
+    failed = _failed(model_gates(brief), state)
     if chosen is None or failed:
         why = failed[0] if failed else "there is no model"
         return work.with_problem(f"not published to {brief.publish_to}: {why}")
@@ -85,9 +89,9 @@ def _publish(session: Session, brief: Brief, state: LoopState, work: ModelWork) 
     return _put(session, work, brief.publish_to, roles)
 
 
-def _failed(brief: Brief, state: LoopState) -> list[str]:
-    """The must gates of the model that do not hold."""
-    results = judge(model_gates(brief), Scorecard.model_validate_json(state["card"]))
+def _failed(gates: list[Gate], state: LoopState) -> list[str]:
+    """Those of the must gates that do not hold."""
+    results = judge(gates, Scorecard.model_validate_json(state["card"]))
     return [
         f"{r.metric} {r.op} {r.target:g} does not hold" for r in results if not r.passed and r.severity is Severity.MUST
     ]

@@ -10,6 +10,9 @@ from corpusmith.agent.understanding.model_words import NAME, NAMED, base_name, w
 from corpusmith.agent.understanding.paths import NO_PATH
 from corpusmith.agent.understanding.scan import Scan
 
+NO_BASE = "name the base as a hub id, owner/name, or as a folder"
+"""Why a base that was named in words cannot be had: which of many models is meant would be a guess."""
+
 _BASE = r"base(?: models?)?"
 _CALLED = (
     rf"(?:on top of|starting (?:from|with)|start (?:from|with)|(?:with |use |using |the |from |on )*(?:{_BASE}"
@@ -76,7 +79,7 @@ def _take_one(scan: Scan, draft: Draft, item: re.Match[str], called: bool, lead:
     at, name = item.start(), base_name(scan, item, called)
     if item.group("family"):
         words = scan.take(item, counts=False).strip("`'\"")
-        draft.leave(at, words, "name the base as a hub id, owner/name, or as a folder")
+        draft.leave(at, words, NO_BASE)
         return False
     if item.group("hosted") and lead in ("with", "using", "by") and not called:
         return _leave_chat_model(scan, draft, item, lead)
