@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from corpusmith.core.errors import PreconditionError
 from corpusmith.core.tools import Cancel
 from corpusmith.models.training.place import Place
+from corpusmith.models.training.ray_backend import train_on_ray
 from corpusmith.models.training.run import train
 from corpusmith.models.training.spec import TrainOutcome, TrainSpec
 
@@ -24,5 +24,5 @@ def launch(
         CorpusmithError: As `models.training.run.train`.
     """
     if place.on_ray:
-        raise PreconditionError("Ray Train is not supported yet", hint="Train in one process: workers 1.")
+        return train_on_ray(spec, place, emit=emit, cancel=cancel)
     return train(spec, emit=emit, cancel=cancel)
