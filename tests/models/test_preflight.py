@@ -139,3 +139,18 @@ def test_flops_count_the_head_once_and_not_the_lookup(tmp_path: Path, tied: bool
     found = run_preflight(spec_in(tmp_path, examples()), model, FORM.tokenizer)
     n = found.parameters - working * 400 * 32
     assert found.flops_per_token == 6 * n + 6 * 2 * 32 * 64
+
+
+def test_sharded_weights_are_estimated_without_any(tmp_path: Path) -> None:
+    from corpusmith.models.training.readiness import make_ready
+
+    tiny_model().save_pretrained(tmp_path / "model")
+    FORM.tokenizer.save_pretrained(tmp_path / "model")
+    spec = spec_in(tmp_path, examples(), model=str(tmp_path / "model"))
+    _, whole = make_ready(spec)
+    _, half = make_ready(spec.model_copy(update={"fsdp": True}), workers=2)
+    assert whole.loss is not None
+    assert (half.loss, half.seconds, half.usd) == (None, None, None)
+    assert (half.parameters, half.trainable) == (whole.parameters, whole.trainable)
+    assert half.memory.weights == pytest.approx(whole.memory.weights / 2, rel=1e-3)
+    assert "the weights are sharded" in half.text()

@@ -38,6 +38,7 @@ from corpusmith.models.tiny import TinyRecipe, write_untrained
 from corpusmith.models.tiny_tokenizer import learn_tokenizer
 from corpusmith.models.training import place as places
 from corpusmith.models.training.place import Place
+from corpusmith.store.budgets import BudgetAccount
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.model_evidence import refuse_broken_training
 from corpusmith.store.records import ArtifactRecord
@@ -284,6 +285,8 @@ def test_an_adapter_is_no_base(ask: Ask, runner: Runner, put: Any) -> None:
 def test_wrong_machines_are_refused(ask: Ask, runner: Runner) -> None:
     refused(runner, ask, PreconditionError, "QLoRA needs", adapter={"kind": "qlora"})
     refused(runner, ask, PreconditionError, "bfloat16 needs", dtype="bfloat16")
+    runner.services = {"place": Place(fsdp=True)}
+    refused(runner, ask, PreconditionError, "sharded over several workers")
 
 
 def hand_made(runner: Runner, folder: Path, name: str) -> str:
@@ -327,9 +330,18 @@ def test_money_is_asked_for_only_where_a_device_costs_it(
     assert places.Place(usd_per_gpu_hour=2.0).costs_money()
 
 
-def test_more_than_was_allowed_is_not_spent(ask: Ask, runner: Runner) -> None:
-    runner.services = {"place": Place(usd_per_gpu_hour=1e9)}
-    refused(runner, ask, PreconditionError, "it would cost about", max_usd=0.01)
+def test_more_than_was_allowed_is_not_spent(ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Place, "costs_money", lambda _self: True)
+    runner.approve = lambda _action, _args: "grant"
+    runner.services = {"place": Place(usd_per_gpu_hour=1e7)}
+    refused(runner, ask, PreconditionError, "it would cost about", max_cost_usd=0.01)
+    runner.workspace.runs.create("r-1", "train", {})
+    runner.run_id = "r-1"
+    runner.budget = BudgetAccount(runner.workspace.database, "r-1", {"cost_usd": 0.01})
+    refused(runner, ask, BudgetExceeded, "budget of 0.01 cost_usd")
+    runner.budget = BudgetAccount(runner.workspace.database, "r-1", {"cost_usd": 1e9})
+    assert ask().result["usd"] > 0.01
+    assert runner.budget.spent("cost_usd") > 0.01
 
 
 # ---- interrupted trainings

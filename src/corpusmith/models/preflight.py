@@ -5,6 +5,8 @@ that bear loss. Activations without recomputation are 34 bytes x hidden size a t
 (Korthikanti et al. 2022, attention matrices left out: none is stored). FLOPs a token: 2N forward, 2N back through the
 activations, 2N for the weights' gradients (only what is trained), attention 6 x layers x heads x head size x length
 on average over causal positions; N without the embedding lookup. Time comes from the micro-batch on this device.
+Weights that are sharded over several devices may fit none of them: then nothing is tried, weights, gradients and
+moments are divided by the workers, and time assumes a third of the device's peak, where that is known.
 """
 
 from __future__ import annotations
@@ -13,22 +15,20 @@ import importlib.util
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from corpusmith.core.errors import PreconditionError
+from corpusmith.models.examples import NO_LOSS
+from corpusmith.models.flops import peak_flops
+from corpusmith.models.prepared import Row, Seen, read_prepared
 from corpusmith.models.training.plan import plan_steps
 from corpusmith.models.training.spec import Adapter, Method, TrainSpec
 
-SHOWN = 3
 OPEN, CLOSE = "⟦", "⟧"
-NO_LOSS = -100
+ASSUMED = 1 / 3  # of the peak, where nothing was tried
 BYTES_PER_ACTIVATION = 17  # of the hidden size, in numbers: 34 bytes at two a number
 
 
@@ -63,10 +63,10 @@ class Preflight(BaseModel):
     memory_free: int | None
     flops_per_token: float
     flops: float
-    loss: float = Field(description="of the micro-batch, before any step")
+    loss: float | None = Field(description="of the micro-batch, before any step; null = nothing was tried")
     micro_tokens: int
-    micro_seconds: float
-    seconds: float
+    micro_seconds: float | None
+    seconds: float | None
     usd: float | None
     device: str
 
@@ -85,10 +85,12 @@ class Preflight(BaseModel):
             f" optimizer {m.optimizer / gib:.2f}, activations {m.activations / gib:.2f}, logits {m.logits / gib:.2f}"
             + ("" if self.memory_free is None else f"; {self.memory_free / gib:.2f} free"),
             f"FLOPs       {self.flops:.3g} ({self.flops_per_token:.3g} a token)",
-            f"time        about {self.seconds:.0f} s on {self.device}"
-            f" ({self.micro_tokens} tokens took {self.micro_seconds:.3f} s)",
+            f"time        {'not known' if self.seconds is None else f'about {self.seconds:.0f} s'} on {self.device}"
+            + (f" ({self.micro_tokens} tokens took {self.micro_seconds:.3f} s)" if self.micro_seconds else ""),
             f"money       {'no price is known' if self.usd is None else f'about {self.usd:.2f} USD'}",
-            f"loss        {self.loss:.4f} before the first step",
+            "loss        not tried: the weights are sharded"
+            if self.loss is None
+            else f"loss        {self.loss:.4f} before the first step",
         ]
         return "\n".join(lines) + "\n"
 
@@ -169,11 +171,12 @@ def estimate_memory(
     )
 
 
-def memory_of(spec: TrainSpec, model: Any, data: Prepared) -> Memory:
-    """The estimate for a training of `model`."""
+def memory_of(spec: TrainSpec, model: Any, data: Seen, workers: int = 1) -> Memory:
+    """The estimate for a training of `model`, on one device; sharded weights are divided by the workers."""
+    shards = workers if spec.fsdp else 1
     return estimate_memory(
-        parameters=sum(p.numel() for p in model.parameters()),
-        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        parameters=sum(p.numel() for p in model.parameters()) // shards,
+        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad) // shards,
         bytes_each=next(model.parameters()).element_size(),
         tokens=spec.rows_per_step * len(data.longest.ids) * (2 if spec.method == "dpo" else 1),
         hidden=model.config.hidden_size,
@@ -196,9 +199,9 @@ def run_preflight(
 
     Args:
         spec: The training.
-        model: What will be trained, with its adapter, on its device.
+        model: What will be trained, with its adapter, on its device; for sharded weights, without any (`meta`).
         tokenizer: Its tokenizer.
-        workers: Training processes, for time and money.
+        workers: Training processes.
         usd_per_gpu_hour: Price of one device.
 
     Raises:
@@ -221,32 +224,28 @@ def run_preflight(
             f"the sequence length {spec.sequence_length} is over the model's context of {context}",
             hint=f"Set sequence_length to {context} or less.",
         )
-    device = str(next(model.parameters()).device)
-    memory, free = memory_of(spec, model, data), free_memory(device)
-    needed = memory.total - memory.weights  # the weights are there already
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    memory, free = memory_of(spec, model, data, workers), free_memory(device)
+    needed = memory.total - (0 if spec.fsdp else memory.weights)  # else the weights are there already
     if free is not None and needed > free:
         raise PreconditionError(
-            f"the training needs about {needed / 2**30:.1f} GiB beside the weights, and {free / 2**30:.1f} are free",
+            f"the training needs about {needed / 2**30:.1f} GiB"
+            f"{'' if spec.fsdp else ' beside the weights'}, and {free / 2**30:.1f} are free",
             hint="Use an adapter, a smaller base, a shorter sequence_length or gradient checkpointing.",
-        )
-    try:
-        loss, seconds = _micro_batch(model, data.longest, device)
-    except torch.OutOfMemoryError as error:
-        raise PreconditionError(
-            f"one row of {len(data.longest.ids)} tokens does not fit the memory of {device}",
-            hint="Use an adapter, a smaller base, a shorter sequence_length or gradient checkpointing.",
-        ) from error
-    if not math.isfinite(loss):
-        raise PreconditionError(
-            f"the model's loss is {loss} before the first step", hint="Its weights are damaged; load the base again."
         )
     parameters = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     plan = plan_steps(spec, data.rows, workers)
     together = plan.rows_per_step * plan.accumulation * plan.workers
     total = data.tokens * plan.steps * together / (math.ceil(data.rows / together) * together)
-    per_token, duration = _flops_per_token(model, parameters, trainable, spec), total * seconds / len(data.longest.ids)
-    duration /= workers
+    per_token = _flops_per_token(model, parameters, trainable, spec)
+    loss = seconds = None
+    if spec.fsdp:
+        peak = peak_flops(torch.cuda.get_device_name()) if device == "cuda" else None
+        duration = None if peak is None else per_token * total / (peak.flops * ASSUMED * workers)
+    else:
+        loss, seconds = _tried(model, data.longest, device)
+        duration = total * seconds / len(data.longest.ids) / workers
     return Preflight(
         examples=tuple(show(tokenizer, row.ids, row.labels) for row in data.first),
         rows=data.rows,
@@ -263,89 +262,31 @@ def run_preflight(
         micro_tokens=len(data.longest.ids),
         micro_seconds=seconds,
         seconds=duration,
-        usd=None if usd_per_gpu_hour is None else duration / 3600 * workers * usd_per_gpu_hour,
+        usd=None if usd_per_gpu_hour is None or duration is None else duration / 3600 * workers * usd_per_gpu_hour,
         device=device,
     )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One prepared row; of a preference pair, its prompt with the chosen response."""
-
-    ids: list[int]
-    labels: list[int]
-    positions: list[int]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What was seen in prepared data; a preference pair counts as its prompt with the chosen response.
-
-    Attributes:
-        rows: How many.
-        tokens: Tokens of one pass.
-        loss_tokens: Of those, the ones that bear loss.
-        most_loss: Most of them in one row.
-        largest_id: Largest token id.
-        first: The first rows.
-        longest: The longest row.
-    """
-
-    rows: int
-    tokens: int
-    loss_tokens: int
-    most_loss: int
-    largest_id: int
-    first: tuple[Row, ...]
-    longest: Row
-
-
-def read_prepared(spec: TrainSpec) -> Prepared:
-    """Look through the prepared data of a training, a row group at a time.
+def _tried(model: Any, row: Row, device: str) -> tuple[float, float]:
+    """Loss and seconds of the micro-batch.
 
     Raises:
-        PreconditionError: It holds no row.
+        PreconditionError: It does not fit, or the loss is no number.
     """
-    file = pq.ParquetFile(spec.data)
-    if not file.metadata.num_rows:
-        raise PreconditionError("no example is left to train on", hint="See the step's counts for what was dropped.")
-    tokens = loss_tokens = most_loss = largest = length = 0
-    first: list[Row] = []
-    longest = Row([], [], [])
-    for batch in file.iter_batches(1024):
-        lengths, losses = _sizes(batch, spec.method)
-        tokens, loss_tokens = tokens + int(lengths.sum()), loss_tokens + int(losses.sum())
-        most_loss = max(most_loss, int(losses.max(initial=0)))
-        columns = [name for name in batch.schema.names if name.endswith("_ids") and name != "position_ids"]
-        largest = max(largest, *(int(_flat(batch, name).max(initial=0)) for name in columns))
-        first += [_row(batch, at, spec.method) for at in range(min(SHOWN - len(first), batch.num_rows))]
-        if int(lengths.max()) > length:
-            length, longest = int(lengths.max()), _row(batch, int(lengths.argmax()), spec.method)
-    return Prepared(file.metadata.num_rows, tokens, loss_tokens, most_loss, largest, tuple(first), longest)
+    import torch
 
-
-def _flat(batch: pa.RecordBatch, name: str) -> np.ndarray[Any, Any]:
-    values: np.ndarray[Any, Any] = batch.column(name).flatten().to_numpy(zero_copy_only=False)
-    return values
-
-
-def _sizes(batch: pa.RecordBatch, method: Method) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Per row: tokens, and those that bear loss."""
-    if method == "dpo":
-        prompt, chosen = (batch.column(name).value_lengths().to_numpy() for name in ("prompt_ids", "chosen_ids"))
-        return prompt + chosen, chosen
-    lengths = batch.column("input_ids").value_lengths().to_numpy()
-    bearing = np.concatenate([[0], np.cumsum(_flat(batch, "labels") != NO_LOSS)])
-    ends = np.cumsum(lengths)
-    return lengths, bearing[ends] - bearing[ends - lengths]
-
-
-def _row(batch: pa.RecordBatch, at: int, method: Method) -> Row:
-    if method != "dpo":
-        return Row(*(batch.column(name)[at].as_py() for name in ("input_ids", "labels", "position_ids")))
-    prompt, chosen = (batch.column(name)[at].as_py() for name in ("prompt_ids", "chosen_ids"))
-    ids = [*prompt, *chosen]
-    return Row(ids, [NO_LOSS] * len(prompt) + chosen, list(range(len(ids))))
+    try:
+        loss, seconds = _micro_batch(model, row, device)
+    except torch.OutOfMemoryError as error:
+        raise PreconditionError(
+            f"one row of {len(row.ids)} tokens does not fit the memory of {device}",
+            hint="Use an adapter, a smaller base, a shorter sequence_length or gradient checkpointing.",
+        ) from error
+    if not math.isfinite(loss):
+        raise PreconditionError(
+            f"the model's loss is {loss} before the first step", hint="Its weights are damaged; load the base again."
+        )
+    return loss, seconds
 
 
 def _micro_batch(model: Any, row: Row, device: str) -> tuple[float, float]:
