@@ -19,6 +19,8 @@ _STOP = (
 PLAIN_TAIL = rf"(?:\s+(?!{_STOP})(?:[^\s,;.!?\x00]|[.](?=\w))+)*"
 """The rest of a clause: up to punctuation, the next verb's `and`, a condition, or what a rule has taken."""
 TAIL = rf"{PLAIN_TAIL}(?:\s+(?:only )?(?:if|when|once|unless|provided)\b[^,;.\x00]*)?"
+_NO_NOUN = "".join(rf"(?<!\b{word} )" for word in ("a", "the", "this", "that", "my", "our", "web"))
+"""Not after a word that makes a noun of the next: "this crawl" is data."""
 _IT = r"(?:it|them|this|these|that|those|the (?:result|data|dataset|corpus|documents|articles|texts|model))"
 
 _UNSUPPORTED: tuple[tuple[str, str, Deliverable | None], ...] = (
@@ -37,7 +39,7 @@ _UNSUPPORTED: tuple[tuple[str, str, Deliverable | None], ...] = (
     ),
     (
         (
-            rf"\b(?:(?:crawl|scrape|spider)\b|(?:download|search|browse|fetch)(?: \w+){{0,3}} (?:the )?(?:web"
+            rf"\b(?:{_NO_NOUN}(?:crawl|scrape|spider)\b|(?:download|search|browse|fetch)(?: \w+){{0,3}} (?:the )?(?:web"
             rf"|internet)\b){TAIL}"
         ),
         "crawling the web is not in this version",

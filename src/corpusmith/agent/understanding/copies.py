@@ -54,8 +54,9 @@ def read_copies(scan: Scan, draft: Draft) -> None:
         r"\b(?:duplicate|dupe|copy)[- ](?:free|removal)\b",
         r"\bnear[- ]duplicate(?: removal)?s?\b",
         r"\bunique\b",
+        rf"\b(?:no|without|free of) {_COPIES}\b",
     ):
-        for match in scan.find(pattern):
+        for match in scan.find(pattern, negated=pattern.startswith(r"\b(?:no|")):
             draft.claim("dedup", "both", match.start(), scan.take(match))
     for match in scan.find(r"\b(?:duplicates?|dupes)\b"):
         if scan.before_in_clause(match.start()).strip():

@@ -23,7 +23,7 @@ _FILLER_WORDS = """
     turning generate generating write prepare preparing process processing convert converting transform merge
     combine join put look help read load collect export output result results keep keeps keeping remove removes
     removing drop drops dropping filter filtering delete deleting discard strip exclude mask include including
-    contain contains ensure check sample sampling select pick draw cap limit data dataset datasets set sets
+    contain contains crawl dump ensure check sample sampling select pick draw cap limit data dataset datasets set sets
     corpus corpora corpuses collection text texts document documents doc docs article articles row rows record
     records example examples sample samples post posts page pages item items entry entries pair pairs file files
     conversation conversations dialogues

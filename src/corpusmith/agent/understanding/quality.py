@@ -25,6 +25,11 @@ _LEVELS: tuple[tuple[str, str], ...] = (
         r"\b(?:(?:good|decent|normal|standard|usual)[- ]quality|quality[- ]filter(?:ed|ing|s)?|filter for quality)\b",
     ),
 )
+_REPAIR = (
+    r"\b(?:repair|fix)(?:ed|ing)? (?:(?:the|their|its|all|any|broken|damaged|wrong|bad|garbled|text) )*"
+    r"(?:texts?|encodings?|mojibake|unicode|characters|accents)\b(?! (?:column|field))"
+)
+"""Repairs that every standard of quality but `none` includes."""
 
 
 def read_quality(scan: Scan, draft: Draft) -> None:
@@ -41,6 +46,8 @@ def read_quality(scan: Scan, draft: Draft) -> None:
     for level, pattern in _LEVELS:
         for match in scan.find(pattern, negated=level == "none"):
             draft.claim("quality", level, match.start(), scan.take(match))
+    for match in scan.find(_REPAIR):
+        draft.claim("quality", "standard", match.start(), scan.take(match))
     for match in scan.find(r"\b(?:clean(?:ed|ing|ly|er)?(?: up)?|tid(?:y|ied)(?: up)?|curat(?:e|ed|ing)|sanitized?)\b"):
         scan.take(match)
 

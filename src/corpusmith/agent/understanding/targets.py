@@ -53,7 +53,7 @@ _SUBJECTS: tuple[tuple[str, str], ...] = (
         "encoding_damage_rate",
         r"(?:mojibake|encoding (?:damage|errors|problems|issues)|broken (?:characters|encoding|unicode)|garbled text)",
     ),
-    ("boilerplate_rate", r"boiler ?-?plate(?: lines| text)?" + _ROWS),
+    ("boilerplate_rate", r"(?:their |its |the )?boiler ?-?plate(?: lines| text)?" + _ROWS),
     ("empty_rate", r"empty (?:rows|documents|texts|articles|examples|records|pages|lines)"),
     ("truncated_rate", r"(?:truncated|cut[- ]off)" + _ROWS),
     ("gopher_repetition_fail_rate", r"(?:repetitive (?:rows|documents|text)|gopher repetition failures?)"),
