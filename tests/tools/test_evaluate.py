@@ -213,6 +213,10 @@ def test_answers_gain_in_bits_per_byte_and_are_promoted(bench: Bench) -> None:
     line = next(one for one in predictions if one["contestant"] == "candidate")
     assert line["reference"].startswith("it is")
     assert line["bytes"] == len(line["reference"])
+    few = bench(model, data, train=data.id, answer_rows=5)
+    assert (card_of(few)["rouge1"]["n"], card_of(few)["bits_per_byte"]) == (5, card["bits_per_byte"])
+    silent = bench(model, data, train=data.id, answer_rows=0)
+    assert set(card_of(silent)) == {name for name in card if not name.startswith(("rouge", "exact"))}
     again = bench(model, data, train=data.id, max_rows=10)
     assert (again.record.result["rows"], "10 of 40 rows were drawn" in again.record.result["notes"]) == (10, True)
     assert (
@@ -303,6 +307,7 @@ def test_numbers_and_marked_numbers(bench: Bench) -> None:
     assert (said.record.result["task"], said.record.result["primary"]) == ("answers", "numeric_match")
 
 
+@pytest.mark.slow
 def test_preference_pairs_are_judged_by_which_answer_is_likelier(bench: Bench) -> None:
     rows = [{"instruction": row["instruction"], "output": f"it is {row['output']} here"} for row in labelled()[:40]]
     pairs = [{"prompt": row["instruction"], "chosen": row["output"], "rejected": "lamp ice navy"} for row in rows[:10]]

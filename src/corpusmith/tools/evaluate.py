@@ -33,12 +33,12 @@ from corpusmith.models.training.extra import need_training_libraries
 from corpusmith.ops.grading.bootstrap import SAMPLES
 from corpusmith.ops.grading.extra import need_grading_libraries
 from corpusmith.store.model_evidence import SCORECARD_NAME, finite
-from corpusmith.tools.evaluate_grades import Task, primary_for, task_for
+from corpusmith.tools.evaluate_grades import Task, needs_answers, primary_for, task_for
 from corpusmith.tools.evaluate_judge import JUDGE_FILE, JudgeWish, chat_in
 from corpusmith.tools.evaluate_models import Asking, check_models, contestants, hosted_in
 from corpusmith.tools.evaluate_outcome import Measured, Outcome, conclude, write_predictions
 from corpusmith.tools.evaluate_overlap import overlapping, training_data, training_split
-from corpusmith.tools.evaluate_rows import JudgedRows, Kind, read_rows, recorded, split_of
+from corpusmith.tools.evaluate_rows import JudgedRows, Kind, answered_rows, read_rows, recorded, split_of
 
 REPORT, PREDICTIONS = "report.json", "predictions.parquet"
 
@@ -60,6 +60,12 @@ class EvaluateParams(ToolParams):
     )
     few_shot: int = Field(3, ge=0, le=64, description="examples in the prompt of the few-shot contestant, 0 = none")
     max_rows: int | None = Field(500, ge=1, description="rows judged at most, drawn by seed; null = all")
+    answer_rows: int | None = Field(
+        100,
+        ge=0,
+        description="rows that are answered at most, where the primary metric needs no answers (else all are): for"
+        " ROUGE, exact match and the judge; null = all, 0 = none",
+    )
     max_new_tokens: int = Field(
         256, ge=1, le=8192, description="tokens of an answer at most; never over twice the longest reference and 16"
     )
@@ -152,7 +158,8 @@ def run(params: EvaluateParams, ctx: StepContext) -> EvaluateResult:
     notes += _about_rows(rows)
     ctx.emit(f"evaluate: {len(rows.ids):,} rows, task {task}, judged by {primary}")
     general = _general_rows(params, ctx, system) if "general" in ctx.inputs else None
-    asking = Asking(rows, known.conversations, general, params.few_shot, params.max_new_tokens, params.context)
+    asked = answered_rows(rows, None if needs_answers(primary) else params.answer_rows, ctx.seed)
+    asking = Asking(rows, asked, known.conversations, general, params.few_shot, params.max_new_tokens, params.context)
     found = tuple(contestants(asking, ctx))
     wish = None if chat is None else JudgeWish(chat, params.judge_rows)
     seen = Measured(task, primary, rows, known, found)

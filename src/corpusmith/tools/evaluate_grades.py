@@ -115,12 +115,20 @@ def primary_for(wanted: str | None, task: Task, references: Sequence[str], *, pa
     return wanted
 
 
-def grade_model(task: Task, one: Contestant, references: Sequence[str], labels: Sequence[str], rows: Bools) -> Grades:
+def needs_answers(metric: str) -> bool:
+    """Whether a metric is measured on answers, not on the likelihood."""
+    return metric not in (*LIKELY, "preference_accuracy")
+
+
+def grade_model(
+    task: Task, one: Contestant, ids: Sequence[str], references: Sequence[str], labels: Sequence[str], rows: Bools
+) -> Grades:
     """Grade one model on the rows that every model could read.
 
     Args:
         task: What is asked for.
-        one: What it said of all rows.
+        one: What it said.
+        ids: Of all rows.
         references: Of all rows.
         labels: That an answer may name.
         rows: Which rows count.
@@ -139,10 +147,14 @@ def grade_model(task: Task, one: Contestant, references: Sequence[str], labels: 
         columns["preference_accuracy"] = (np.where(unknown, np.nan, (chosen < worse).astype(np.float64)),)
     if one.answers is None:
         return Grades(columns)
-    said = [text for text, counts in zip(one.answers.texts, rows, strict=True) if counts]
-    right = [text for text, counts in zip(references, rows, strict=True) if counts]
-    told = grade_texts(task, said, right, labels).columns
-    return Grades(columns | {name: _without(each, broken) for name, each in told.items()})
+    said = one.answers.by_row
+    counted = np.flatnonzero(rows).tolist()
+    here = [place for place, at in enumerate(counted) if ids[at] in said]
+    if not here:
+        return Grades(columns)
+    places = [counted[place] for place in here]
+    told = grade_texts(task, [said[ids[at]] for at in places], [references[at] for at in places], labels).columns
+    return Grades(columns | {name: _without(each, broken[here]) for name, each in told.items()})
 
 
 def grade_texts(task: Task, answers: Sequence[str], references: Sequence[str], labels: Sequence[str]) -> Grades:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +54,8 @@ def chat_in(services: Mapping[str, Any]) -> ChatModel:
 def ask_judge(
     wish: JudgeWish,
     rows: JudgedRows,
-    answers: Sequence[str],
-    others: Sequence[str] | None,
+    answers: Mapping[str, str],
+    others: Mapping[str, str] | None,
     counted: Bools,
     samples: int,
     seed: int,
@@ -65,21 +65,21 @@ def ask_judge(
     Args:
         wish: The judge.
         rows: What was asked, and the references.
-        answers: The candidate's.
-        others: The base's; None = the references stand beside them.
-        counted: Rows that every model could read; the first of them are judged (they were drawn by seed).
+        answers: Row id to answer of the candidate.
+        others: The same of the base; None = the references stand beside them.
+        counted: Rows that every model could read; the first that were answered are judged.
         samples: Resamples of the intervals.
         seed: Of the resamples.
 
     Raises:
         BudgetExceeded, Cancelled: The budget of the chat model is spent, or the run was stopped.
     """
-    places = [at for at, counts in enumerate(counted.tolist()) if counts][: wish.rows]
+    places = [at for at, counts in enumerate(counted.tolist()) if counts and rows.ids[at] in answers][: wish.rows]
     items = [
         JudgeItem(
             task=rows.prompts[at],
-            answer=answers[at],
-            other=rows.references[at] if others is None else others[at],
+            answer=answers[rows.ids[at]],
+            other=rows.references[at] if others is None else others[rows.ids[at]],
             reference=None if others is None else rows.references[at],
         )
         for at in places

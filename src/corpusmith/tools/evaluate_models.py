@@ -40,7 +40,7 @@ class Contestant:
         context: Most tokens of a sequence as it was measured; None at a provider.
         context_length: Most tokens it was made for, where its manifest says.
         likelihood: Of the references or documents; None at a provider.
-        answers: None for documents.
+        answers: To the rows that were asked; None for documents.
         rejected: Likelihood of the rejected answers, where the rows are preference pairs.
         general: Likelihood of the general rows, where there are any.
         shots: Examples in each prompt.
@@ -72,6 +72,7 @@ class Asking:
 
     Attributes:
         rows: The rows.
+        asked: Ids of those that are answered.
         pool: Conversations that few-shot examples are drawn from.
         general: Rows for the check on forgetting, or None.
         shots: Few-shot examples in a prompt, 0 = no such contestant.
@@ -80,6 +81,7 @@ class Asking:
     """
 
     rows: JudgedRows
+    asked: frozenset[str]
     pool: Sequence[tuple[str, list[tuple[str, str]]]]
     general: JudgedRows | None
     shots: int
@@ -190,7 +192,7 @@ def _hosted(role: Role, manifest: ModelManifest, asking: Asking, ctx: StepContex
 
     answers = ask_provider(
         manifest.location,
-        asking.rows.questions,
+        [(row_id, turns) for row_id, turns in asking.rows.questions if row_id in asking.asked],
         access,
         max_tokens=asking.max_new_tokens,
         emit=_telling(ctx, role),
@@ -238,11 +240,12 @@ def _answers(
     opened: OpenedModel, rows: JudgedRows, asking: Asking, told: Callable[[str], None], ctx: StepContext
 ) -> Answers | None:
     """Greedy answers, cut off where they are far longer than any reference: a base that never ends costs no more."""
-    if rows.kind == "documents":
+    if not asking.asked:
         return None
+    questions = [(row_id, turns) for row_id, turns in rows.questions if row_id in asking.asked]
     longest = max((len(opened.form.encode_text(text)) for text in rows.references), default=0)
     room = min(asking.max_new_tokens, 2 * longest + ANSWER_SLACK)
-    return generate(opened, rows.questions, max_new_tokens=room, emit=told, cancel=ctx.cancel)
+    return generate(opened, questions, max_new_tokens=room, emit=told, cancel=ctx.cancel)
 
 
 def _telling(ctx: StepContext, role: Role) -> Callable[[str], None]:

@@ -133,7 +133,7 @@ def conclude(seen: Measured, samples: int, seed: int, judge: JudgeWish | None) -
 
 
 def _graded(seen: Measured, one: Contestant, counted: Bools) -> Grades:
-    return grade_model(seen.task, one, seen.rows.references, _labels(seen), counted)
+    return grade_model(seen.task, one, seen.rows.ids, seen.rows.references, _labels(seen), counted)
 
 
 def _counted(seen: Measured, answers: Sequence[str], counted: Bools) -> tuple[list[str], list[str], tuple[str, ...]]:
@@ -170,8 +170,8 @@ def _judged(seen: Measured, judge: JudgeWish | None, counted: Bools, samples: in
     ours, base = seen.of("candidate"), seen.of("base")
     if judge is None or ours is None or ours.answers is None:
         return None
-    others = None if base is None or base.answers is None else base.answers.texts
-    return ask_judge(judge, seen.rows, ours.answers.texts, others, counted, samples, seed)
+    others = None if base is None or base.answers is None else base.answers.by_row
+    return ask_judge(judge, seen.rows, ours.answers.by_row, others, counted, samples, seed)
 
 
 def _called(seen: Measured, best: str | None) -> dict[str, str]:
@@ -223,7 +223,7 @@ def write_predictions(path: Path, seen: Measured, done: Outcome) -> None:
     said: list[tuple[str, Sequence[str | None], Sequence[float | None], Sequence[int | None]]] = [
         (
             one.role,
-            unknown if one.answers is None else one.answers.texts,
+            unknown if one.answers is None else [one.answers.by_row.get(row_id) for row_id in ids],
             unknown if one.likelihood is None else one.likelihood.bits.tolist(),
             unknown if one.likelihood is None else one.likelihood.size_bytes.tolist(),
         )
@@ -250,7 +250,7 @@ def write_predictions(path: Path, seen: Measured, done: Outcome) -> None:
 def _scores(seen: Measured, done: Outcome, name: str) -> list[float | None]:
     """The primary metric's own number of each row; None where it is a ratio, or the row does not count."""
     columns = done.grades[name].columns.get(seen.primary, ())
-    if len(columns) != 1:
+    if len(columns) != 1 or len(columns[0]) != done.rows:
         return [None] * len(seen.rows.ids)
     values = iter(columns[0].tolist())
     return [next(values) if counts else None for counts in seen.counted.tolist()]

@@ -143,6 +143,14 @@ def read_rows(
     )
 
 
+def answered_rows(rows: JudgedRows, most: int | None, seed: int) -> frozenset[str]:
+    """Ids of the rows that are answered: all, or `most` of them by seed and row id; none of documents."""
+    if rows.kind == "documents":
+        return frozenset()
+    keys = row_keys(pa.array(rows.ids, pa.large_string()), seed, "answer").tolist()
+    return frozenset(row_id for _, row_id in sorted(zip(keys, rows.ids, strict=True))[:most])
+
+
 @dataclass(frozen=True)
 class _Row:
     """One row: a document or what is asked, the conversation, and a rejected answer."""

@@ -20,7 +20,7 @@ from corpusmith.models.evaluation.opened import OpenedModel
 from corpusmith.models.evaluation.targets import refuse_lost_system, spoken
 from corpusmith.models.examples import Tally, fit
 
-BATCH_TOKENS = {"cpu": 8192, "cuda": 65536}
+BATCH_TOKENS = {"cpu": 32768, "cuda": 262144}
 """Tokens of a batch when it is full, padding and answers counted, by kind of device."""
 MOST_ROWS = 128
 LEAST_PROMPT = 8
@@ -45,6 +45,11 @@ class Answers:
     ended: tuple[bool, ...]
     refused: dict[str, str]
     seconds: float
+
+    @property
+    def by_row(self) -> dict[str, str]:
+        """Row id to answer."""
+        return dict(zip(self.row_ids, self.texts, strict=True))
 
     @property
     def tokens_per_s(self) -> float:

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpusmith.core.errors import CorpusmithError, PreconditionError
+from corpusmith.core.errors import CorpusmithError
 from corpusmith.core.tools import Cancel
 from corpusmith.models.evaluation.opened import OpenedModel, open_place
 from corpusmith.models.hub_publish import HubAccess
 from corpusmith.models.loading import ModelPlace
+from corpusmith.models.ray_cluster import ray_cluster
 from corpusmith.models.training.place import Place
 from corpusmith.store.writer import finished_part, write_part
 
@@ -106,7 +106,7 @@ def do_parts(
         emit: Takes progress lines.
 
     Raises:
-        PreconditionError: Ray is asked for and not installed, or the model cannot be opened.
+        PreconditionError: Ray is not installed or out of reach, or the model cannot be opened.
         Cancelled, BudgetExceeded: As `cancel` said; finished parts stay.
     """
     todo = [task for task in tasks if finished_part(maker.folder, task.index) is None]
@@ -138,9 +138,7 @@ class RayActor:
 
 
 def _on_ray(maker: PartMaker, tasks: Sequence[Task], place: Place) -> Generator[int]:
-    if find_spec("ray") is None:
-        raise PreconditionError("Ray is asked for and not installed", hint="pip install 'corpusmith[train]'")
-    with _cluster(place):
+    with ray_cluster(place):
         import torch
 
         data: Any = import_module("ray.data")
@@ -172,18 +170,3 @@ def told(error: BaseException) -> CorpusmithError:
         inner = getattr(inner, "cause", None) or inner.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return CorpusmithError(f"a worker of Ray failed: {lines[-1].strip()}", hint="Its log is in Ray's session folder.")
-
-
-@contextmanager
-def _cluster(place: Place) -> Iterator[None]:
-    """The Ray that is running, or one that is started here and stopped again."""
-    ray: Any = import_module("ray")
-    if ray.is_initialized():
-        yield
-        return
-    own = {} if place.address else {"num_cpus": place.workers + 1, "include_dashboard": False}
-    ray.init(address=place.address, log_to_driver=False, configure_logging=False, **own)
-    try:
-        yield
-    finally:
-        ray.shutdown()

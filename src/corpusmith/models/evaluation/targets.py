@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from corpusmith.core.errors import PreconditionError
 from corpusmith.models.chat_format import ChatFormat, Turn, UnfitRow, opens_with_bos
-from corpusmith.models.examples import Example, Tally, encode_documents, fit
+from corpusmith.models.examples import Example, Tally, encode_documents, fit, require_system
 
 OVERLAP = 0.25
 """Share of a window that only gives context to the rest of it."""
@@ -101,11 +100,6 @@ def refuse_lost_system(form: ChatFormat, rows: Sequence[tuple[str, Sequence[Turn
     Raises:
         PreconditionError: There is such a row.
     """
-    row = next((row_id for row_id, turns in rows if any(role == "system" and text.strip() for role, text in turns)), "")
-    if row and not form.keeps_system():
-        raise PreconditionError(
-            f"the chat template of {form.tokenizer.name_or_path or 'the model'} loses the system turn, and row {row} "
-            "has one",
-            hint="Choose a model whose template renders system turns, or take them out of the data.",
-            row=row,
-        )
+    row = next((row_id for row_id, turns in rows if any(role == "system" for role, _ in spoken(turns))), None)
+    if row is not None:
+        require_system(form, row)
