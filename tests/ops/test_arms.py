@@ -70,14 +70,25 @@ def test_neither_arm_has_what_was_held_out(pair: tuple[StoredDataset, StoredData
 
 
 def test_copies_and_parts_of_the_holdout_are_found(make_dataset: Make) -> None:
-    holdout = take_holdout(make_dataset([text_of(n) for n in range(12)], uri="h.jsonl"), 100, 0)
+    two = [f"{text_of(50, 30)}\n\n{text_of(51, 30)}"]
+    holdout = take_holdout(make_dataset([text_of(n) for n in range(12)] + two, uri="h.jsonl"), 100, 0)
     words = text_of(0).split()
+    turned = f"{text_of(51, 30)}\n\n{text_of(50, 30)}"
     edited = " ".join("other" if n % 17 == 3 else word for n, word in enumerate(words))
     inside = f"{text_of(900)} {' '.join(words[:60])} {text_of(901)}"
-    rows = [text_of(0), text_of(1).upper(), edited, inside, " ".join(words[40:]), "  ", *map(text_of, range(100, 110))]
+    rows = [
+        text_of(0),
+        text_of(1).upper(),
+        edited,
+        inside,
+        " ".join(words[40:]),
+        turned,
+        "  ",
+        *map(text_of, range(100, 110)),
+    ]
     found = arm(make_dataset(rows), holdout, frozenset())
-    assert found.row_ids == tuple(f"in.jsonl#{n}" for n in range(6, 16))
-    assert found.left_out == {"blank": 1, "held_out": 0, "holds_holdout": 5}
+    assert found.row_ids == tuple(f"in.jsonl#{n}" for n in range(7, 17))
+    assert found.left_out == {"blank": 1, "held_out": 0, "holds_holdout": 6}
 
 
 def test_what_descends_from_a_held_out_row_is_left_out(make_dataset: Make) -> None:

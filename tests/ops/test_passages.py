@@ -20,6 +20,13 @@ def test_pieces_hold_every_word(words: int, pieces: int) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
+def test_paragraphs_are_kept_apart_and_short_ones_joined() -> None:
+    first, second = (" ".join(f"{name}{n}" for n in range(9)) for name in ("a", "b"))
+    found = Passages.of(["a#0"], [f"Title\n{first}\n\n{second}\n \nThe end"])
+    assert found.texts == (f"Title {first}", second, "The end")
+    assert Passages.of(["a#0"], [" \n "]).rows == 0
+
+
 def test_it_reads_like_a_dataset() -> None:
     found = Passages.of(["a#0", "b#1"], ["one two", "three"])
     tables = list(found.batches([TEXT], rows=1))

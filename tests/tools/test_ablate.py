@@ -13,6 +13,7 @@ import pytest
 
 from corpusmith.core.errors import Cancelled, PreconditionError
 from corpusmith.core.gates import Gate
+from corpusmith.core.rows import Shape
 from corpusmith.engine.local import LocalEngine
 from corpusmith.engine.runner import Runner
 from corpusmith.models.ablation import ArmScore
@@ -70,7 +71,7 @@ class FakeArm:
 
 
 def call(call_tool: Any, raw: StoredDataset, curated: StoredDataset, *holdout: StoredDataset, **more: Any) -> Any:
-    params = AblateParams.model_validate({"tokens": 6400, "tiny": TINY} | more)
+    params = AblateParams.model_validate({"seeds": 3, "tokens": 6400, "tiny": TINY} | more)
     inputs = {"raw": raw, "curated": curated} | ({"holdout": holdout[0]} if holdout else {})
     return call_tool(TOOL, params, inputs)
 
@@ -114,6 +115,19 @@ def test_what_the_first_line_says(
     assert len(json.loads(artifact.file("holdout.json").read_text())["row_ids"]) == 20
 
 
+def test_instructions_are_trained_on_as_rendered(
+    make_dataset: Make, call_tool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = FakeArm(2.0, 1.9)
+    monkeypatch.setattr(ablate, "train_arm", arm)
+    rows = [{"instruction": text, "input": "", "output": text[::-1]} for text in texts_of(100)]
+    data = make_dataset(rows, shape=Shape.INSTRUCTION)
+    result, artifact = call(call_tool, data, data)
+    assert result.holdout_rows == 20
+    sizes = json.loads(artifact.file("holdout.json").read_text())["bytes"]
+    assert set(sizes) <= {len(text.encode()) for text in data.table().column("text").to_pylist()}
+
+
 def test_a_training_that_broke_down_fails_the_gate(
     make_dataset: Make, call_tool: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +150,7 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
 def test_finished_trainings_survive(runner: Runner, make_dataset: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_dataset(texts_of(100))
     runner.workspace = Workspace.open(data.folder.parent.parent)
-    params = {"tokens": 6400, "tiny": TINY}
+    params = {"seeds": 3, "tokens": 6400, "tiny": TINY}
     inputs = {"raw": data.id, "curated": data.id}
     first = FakeArm(2.0, 1.9, fails_after=3)
     monkeypatch.setattr(ablate, "train_arm", first)

@@ -17,8 +17,8 @@ something of its own:
 
 **The arms.** The curated arm is its rows of `train` (all rows, when there is no split), the raw arm the raw rows. Both
 leave out what descends from a source row that was held out, measured or not, and every row that holds a passage of the
-holdout (`ops.contamination` on passages of about 50 words, so that a part of a document counts): what a copy of the
-holdout in the raw data would teach is no merit of the raw data.
+holdout: a paragraph of 8 words or more, or a piece of a longer one, also edited (`ops.contamination`, `ops.passages`).
+What a copy of the holdout in the raw data would teach is no merit of the raw data.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Documents as an evaluation set of short passages, so that a row which holds only a part of one is found as well.
 
-Decontamination looks for items whole; of a document of 300 words, a row that quotes half would pass.
+Decontamination looks for items whole and in order: a row that quotes half of a document would pass, and so would one
+that has its paragraphs in another order. So each paragraph is a passage of its own, and a long one several.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import xxhash
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.ids import derived_row_id
 from corpusmith.core.rows import ROW_ID, TEXT, Shape
+from corpusmith.ops.eval_index import MIN_WORDS
 
 PASSAGE_WORDS = 50
+"""Words of a passage, about, where a paragraph is longer."""
 
 
 @dataclass(frozen=True)
 class Passages:
-    """Passages of about `PASSAGE_WORDS` words. Implements `core.tools.Dataset`."""
+    """Passages of documents. Implements `core.tools.Dataset`."""
 
     row_ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -78,7 +81,16 @@ class Passages:
 
 
 def _passages(text: str) -> list[str]:
-    """Pieces of about equal numbers of words; one piece where a script has no spaces between words."""
-    words = text.split()
-    pieces = max(1, round(len(words) / PASSAGE_WORDS))
-    return [" ".join(piece) for piece in np.array_split(np.array(words, object), pieces)]
+    """Paragraphs (lines), joined while they have too few words to be looked for, cut where they are long."""
+    pieces, held = list[str](), list[str]()
+    for line in text.splitlines():
+        held += line.split()
+        if len(held) >= MIN_WORDS:
+            pieces += _cut(held)
+            held = []
+    return [*pieces, " ".join(held)] if held else pieces
+
+
+def _cut(words: list[str]) -> list[str]:
+    count = max(1, round(len(words) / PASSAGE_WORDS))
+    return [" ".join(piece) for piece in np.array_split(np.array(words, object), count)]

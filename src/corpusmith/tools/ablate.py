@@ -46,16 +46,16 @@ BYTES_PER_TOKEN = 16
 """So many bytes for each token to train on are drawn from an arm: more than any text needs, less than all of it."""
 
 SMALL = TinyRecipe(
-    vocabulary=2048, layers=2, width=64, inner=176, heads=4, key_heads=2, context=256, window=128, rows_per_step=4,
-    epochs=4, learning_rate=5e-3,
+    vocabulary=2048, layers=2, width=64, inner=176, heads=4, key_heads=2, context=256, window=64, rows_per_step=4,
+    epochs=4, learning_rate=4e-3,
 )  # fmt: skip
 
 
 class AblateParams(ToolParams):
     """How much is trained, how often, and how much is measured."""
 
-    seeds: int = Field(3, ge=2, le=100, description="trainings of each arm; an interval over seeds needs two")
-    tokens: int = Field(100_000, ge=1, description="training tokens of each arm, at most")
+    seeds: int = Field(4, ge=2, le=100, description="trainings of each arm; an interval over seeds needs two")
+    tokens: int = Field(80_000, ge=1, description="training tokens of each arm, at most")
     holdout_rows: int = Field(200, ge=10, description="documents to measure on, at most")
     tiny: TinyRecipe = Field(SMALL, description="the model; epochs = most passes over the smaller arm")
 
