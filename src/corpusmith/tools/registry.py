@@ -8,6 +8,7 @@ from typing import Any
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.tools import Tool
 from corpusmith.tools import (
+    ablate,
     base,
     clean,
     decontaminate,
@@ -50,6 +51,7 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             infer,
             promote,
             publish_hub,
+            ablate,
         )
     }
 )
