@@ -24,7 +24,7 @@ from corpusmith.models.digests import model_digests
 from corpusmith.models.tiny import TinyRecipe, pretrain_tiny
 from corpusmith.sources.bundled import base_documents
 
-OUTCOME_FILE = "train.json"
+OUTCOME_FILE, WORK = "train.json", "training"
 
 
 class BaseParams(ToolParams):
@@ -83,10 +83,12 @@ def base(params: BaseParams, ctx: StepContext) -> BaseResult:
 
 def _make_tiny(recipe: TinyRecipe, ctx: StepContext) -> tuple[ModelManifest, float, int]:
     ctx.emit("base: pre-training tiny")
-    outcome = pretrain_tiny(bundled_texts(), ctx.scratch.absolute(), recipe, ctx.seed, emit=ctx.emit, cancel=ctx.cancel)
+    work = ctx.writer.path(WORK).absolute()  # outlives a crash: the same step goes on from the last checkpoint
+    outcome = pretrain_tiny(bundled_texts(), work, recipe, ctx.seed, emit=ctx.emit, cancel=ctx.cancel)
     folder = ctx.writer.path(MODEL_FOLDER)
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
-    shutil.copytree(outcome.final, folder)
+    Path(outcome.final).rename(folder)
+    shutil.rmtree(work)
     facts, found = inspect(folder, TINY), model_digests(folder)
     record = outcome.model_dump(mode="json") | {"final": MODEL_FOLDER}
     ctx.writer.path(OUTCOME_FILE).write_text(json.dumps(record, indent=2), "utf-8")
