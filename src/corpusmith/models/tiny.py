@@ -1,8 +1,8 @@
 """`tiny`: a small Llama-shaped model, pre-trained on the spot, so that the whole loop runs with no download.
 
 Rotary positions, RMSNorm, SwiGLU, grouped heads and tied embeddings, as transformers' Llama has them; whatever trains,
-serves or merges a Llama works on it. The recipe's defaults are the best of those measured (docs/measured/training.md) that
-pre-train in about a minute on two cores. The same texts, recipe and seed give the same digest on one machine.
+serves or merges a Llama works on it. The recipe's defaults pre-train in about a minute on two cores. The same texts,
+recipe and seed give the same digest on one machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from corpusmith.models.tiny_tokenizer import SMALLEST, learn_tokenizer
 from corpusmith.models.training.extra import need_training_libraries
 from corpusmith.models.training.run import train
 from corpusmith.models.training.spec import AdapterSettings, Schedule, TrainOutcome, TrainSpec
-
 
 CHECKPOINT_EVERY = 100
 """Optimizer steps: about twenty seconds of work."""
