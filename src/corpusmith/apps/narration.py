@@ -68,7 +68,7 @@ class Narrator:
     def _measured(self, data: dict[str, Any]) -> None:
         verdict = "kept" if data["kept"] else "rolled back"
         before, after = self._rows.get(data["artifact"], (0, 0))
-        rows = f" ({before:,} -> {after:,} rows)" if before != after else ""
+        rows = f" ({before:,} -> {after:,} rows)" if after and before != after else ""
         self._progress.line(f"         {verdict}: {data['outcome']}{rows}")
 
 

@@ -45,6 +45,8 @@ def _judge_model(session: Session, brief: Brief, state: LoopState, work: ModelWo
     say(session, "judge", f"judging the model {where}, which nothing was chosen by")
     wish = brief.evaluation
     params: dict[str, Any] = {"split": None if wish.on else "test", "judge": wish.judge, "task": wish.task}
+    if not wish.on:  # rows of our own split are told and left out; a set of the person's own is refused
+        params["overlap"] = "drop"
     try:
         roles = calls.evaluation_roles(chosen, state["data"]) | _rival(session, brief, chosen)
         if wish.on:

@@ -29,6 +29,9 @@ from corpusmith.core.decisions import Decision, Option
 from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
 from corpusmith.core.metrics import METRICS
 
+VALIDATION = {"split": "validation", "few_shot": 0, "answer_rows": 0, "overlap": "drop"}
+"""A trial is measured against its base alone; rows of the split that stand in its data after all are left out, told."""
+
 TIME_FACTOR = 1.5
 """A further trial starts only where this many times the longest one's duration is left."""
 
@@ -96,7 +99,7 @@ def _run(
     if trial.nan:
         return trial.model_copy(update={"problem": "the loss became no number"})
     roles = calls.evaluation_roles(trial, state["data"])
-    return calls.judged(trial, session.step("evaluate", {"split": "validation", "few_shot": 0}, roles).artifact)
+    return calls.judged(trial, session.step("evaluate", VALIDATION, roles).artifact)
 
 
 def _trial_decision(brief: Brief, state: LoopState, work: ModelWork, step: Step, turn: int) -> Decision:
