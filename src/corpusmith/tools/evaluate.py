@@ -111,7 +111,7 @@ def check(params: EvaluateParams, inputs: Mapping[str, Dataset]) -> None:
             the split, or the extra `train` is missing.
     """
     need_training_libraries()
-    need_grading_libraries("sklearn", "rouge_score")
+    need_grading_libraries("sklearn")
     check_models(inputs)
     hosted = hosted_in(inputs)
     if hosted and (inputs["data"].shape is Shape.TEXT or params.task == "text"):

@@ -63,7 +63,7 @@ def start(
         for step in trigger.steps:
             inputs = {role: ids[name] for role, name in step.inputs.items()}
             if step.name == trigger.evaluation and isinstance(registry, ModelRegistry):
-                inputs |= _champion(registry, trigger.name, ids[trigger.model])
+                inputs |= champion_roles(registry, trigger.name, ids[trigger.model])
             outcome = runner.run_step(tools[step.tool], step.params, inputs, step.seed)
             ids[step.name] = outcome.id
             lines += [str(outcome.result["first_line"])] if outcome.result.get("first_line") else []
@@ -79,8 +79,8 @@ def start(
     return said, found
 
 
-def _champion(registry: ModelRegistry, name: str, model: str) -> dict[str, str]:
-    """The champion of now in its roles; empty where there is none or it is this very model."""
+def champion_roles(registry: ModelRegistry, name: str, model: str) -> dict[str, str]:
+    """The champion of now in its roles of `evaluate`; empty where there is none or it is this very model."""
     if registry.aliases(name).champion is None:
         return {}
     champion = registry.resolve(f"{name}@champion")

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,20 +107,6 @@ def test_killed_and_gone_on_is_bitwise_undisturbed(spec: Spec, tmp_path: Path) -
     resumed = train(broken)
     assert (resumed.resumed_from, resumed.steps, resumed.loss) == (5, 12, whole.loss)
     assert same(resumed, whole)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB of its own."""
-    if os.geteuid() or shutil.which("mount") is None:
-        pytest.skip("only root mounts file systems")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("left_kib", [0, 40, 150, 250, 400])

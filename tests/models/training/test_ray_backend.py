@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,20 +152,6 @@ def test_too_many_deaths_are_told(ray_started: bool, spec: Callable[..., Any]) -
         train_on_ray(spec("lora", **said), Place(backend="ray", max_failures=0), emit=KillOnce(20))
     assert "goes on from the last checkpoint" in str(caught.value)
     assert (train_on_ray(spec("lora", **said), ONE).resumed_from or 0) >= 10
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB of its own."""
-    if os.geteuid() or shutil.which("mount") is None:
-        pytest.skip("only root mounts file systems")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_is_one_clear_error(ray_started: bool, spec: Callable[..., Any], disk: Path) -> None:

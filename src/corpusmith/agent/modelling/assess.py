@@ -13,9 +13,10 @@ from corpusmith.agent.modelling.work import ModelWork, Setting, Trial
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
 from corpusmith.core.brief import Brief
-from corpusmith.core.errors import BudgetExceeded, NotFoundError, UsageError, WorkspaceError
+from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
 from corpusmith.core.gates import Metric, Scorecard
 from corpusmith.core.metrics import METRICS
+from corpusmith.workflows.trigger import champion_roles
 
 Figures = dict[str, Metric]
 
@@ -48,7 +49,10 @@ def _judge_model(session: Session, brief: Brief, state: LoopState, work: ModelWo
     if not wish.on:  # rows of our own split are told and left out; a set of the person's own is refused
         params["overlap"] = "drop"
     try:
-        roles = calls.evaluation_roles(chosen, state["data"]) | _rival(session, brief, chosen)
+        roles = calls.evaluation_roles(chosen, state["data"])
+        registry = registry_in(session)
+        if registry is not None:
+            roles |= champion_roles(registry, registry_name(brief), chosen.model)
         if wish.on:
             roles["data"] = session.ingest([wish.on], None).id
         if wish.general:
@@ -73,23 +77,6 @@ def _prompted(work: ModelWork) -> Trial | None:
     return Trial(
         decision="", move="prompting", setting=Setting(base=base.name, adapter="none"), base="", model=base.artifact
     )
-
-
-def _rival(session: Session, brief: Brief, chosen: Trial) -> dict[str, str]:
-    """The champion to compare with, in its roles; empty where there is none or it is this very model."""
-    registry = registry_in(session)
-    if registry is None:
-        return {}
-    name = registry_name(brief)
-    if registry.aliases(name).champion is None:
-        return {}
-    try:
-        champion = registry.resolve(f"{name}@champion")
-    except NotFoundError:
-        return {}
-    if champion.artifact == chosen.model:
-        return {}
-    return {"champion": champion.artifact} | ({"champion_base": champion.base} if champion.base else {})
 
 
 def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelWork, Figures]:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from corpusmith.core.errors import PreconditionError
 
-PACKAGES = {"sklearn": "scikit-learn", "rouge_score": "rouge-score"}
+PACKAGES = {"sklearn": "scikit-learn"}
 
 
 def need_grading_libraries(*names: str) -> None:
