@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN := $(VENV)/.installed-train
 
-# `make demo` stays light; what trains a model (torch, Ray: about 2 GB on disk) comes with the first target that needs it.
+# `make demo` stays light; what trains and serves a model (torch, Ray: about 2 GB on disk) comes with the first target that
+# needs it.
 .PHONY: demo demo-model test check bench clean setup setup-train
 
 setup: $(STAMP)
@@ -20,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 setup-train: $(TRAIN)
 
 $(TRAIN): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llm,opik,dev,train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llm,opik,dev,train,serve,retrieve,api-tests]'
 	touch $(TRAIN)
 
 demo: setup

@@ -1,0 +1,1 @@
+"""Passages of a corpus, found again: chunks, embeddings, the vector store, search, and answers that cite their rows."""
