@@ -112,6 +112,10 @@ class ServedModel(Protocol):
         ...
 
 
+ANYONE = "anyone"
+"""Caller of a server that has no keys. Nobody in particular: a canary gets a share of its requests, not all or none."""
+
+
 class Fleet(Protocol):
     """The models that are served, and which version answers under a name."""
 
@@ -124,7 +128,7 @@ class Fleet(Protocol):
 
         Args:
             name: As asked for: `name`, or `name@version` of a version that is open.
-            caller: Who asks; one caller stays on one side of a canary.
+            caller: Who asks; one caller stays on one side of a canary, save `ANYONE`, whose requests are spread.
 
         Raises:
             NotFoundError: No such model is served.
@@ -192,7 +196,7 @@ class Asked:
         prompt: What was asked, None where the caller wants it redacted.
         answer: What was answered, likewise.
         passages: Row ids that the answer rests on.
-        canary: Whether the canary answered.
+        finishes: Why each answer ended: one per choice that came to an end.
     """
 
     id: str
@@ -208,7 +212,7 @@ class Asked:
     prompt: Any = None
     answer: str | None = None
     passages: tuple[str, ...] = ()
-    canary: bool = False
+    finishes: tuple[str, ...] = ()
 
 
 class Recorder(Protocol):
