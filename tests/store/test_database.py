@@ -43,4 +43,4 @@ def test_several_processes_may_open_a_fresh_and_an_older_workspace_at_once(tmp_p
     with opened.session() as session:
         made = session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
     opened.close()
-    assert len(made) == 6
+    assert len(made) == 8

@@ -1,4 +1,4 @@
-"""The ledger database of a workspace: runs, steps, approvals, spending, published names, models; SQLite by SQLAlchemy.
+"""The ledger database of a workspace: runs, steps, approvals, spending, names, models, endpoints; SQLite by SQLAlchemy.
 
 Rows live in Parquet; this holds what relates them. SQLite runs in WAL mode with a busy timeout, so that several runs,
 `show` and `approve` work side by side; any SQLAlchemy URL (Postgres for a team) serves as well.
@@ -180,6 +180,69 @@ class ModelEventRow(Base):
     created: Mapped[float] = mapped_column(Float, default=time.time)
 
 
+class ApiKeyRow(Base):
+    """One key of the API: a digest, never the key. Revoking keeps the row, so a server that had keys never opens up."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    name: Mapped[str] = mapped_column(String, unique=True)
+    salt: Mapped[str] = mapped_column(String)
+    digest: Mapped[str] = mapped_column(String)
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer)
+    tokens_per_minute: Mapped[int | None] = mapped_column(Integer)
+    redact: Mapped[bool] = mapped_column(Boolean)
+    by: Mapped[str] = mapped_column(String)
+    created: Mapped[float] = mapped_column(Float)
+    revoked: Mapped[float | None] = mapped_column(Float)
+
+
+class EndpointRow(Base):
+    """What is to be served under a name. `generation` counts the changes; replicas say which one they follow."""
+
+    __tablename__ = "endpoints"
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    model: Mapped[str] = mapped_column(String)
+    backend: Mapped[str] = mapped_column(String)
+    index: Mapped[str | None] = mapped_column(String)
+    canary: Mapped[int | None] = mapped_column(Integer)
+    canary_share: Mapped[float] = mapped_column(Float)
+    generation: Mapped[int] = mapped_column(Integer)
+    created: Mapped[float] = mapped_column(Float)
+    updated: Mapped[float] = mapped_column(Float)
+
+
+class ReplicaRow(Base):
+    """One process that serves an endpoint, as it reports itself."""
+
+    __tablename__ = "replicas"
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String, index=True)
+    machine: Mapped[str] = mapped_column(String)
+    pid: Mapped[int] = mapped_column(Integer)
+    began: Mapped[str] = mapped_column(String)
+    url: Mapped[str] = mapped_column(String)
+    log: Mapped[str | None] = mapped_column(String)
+    state: Mapped[str] = mapped_column(String)  # starting | serving | draining | stopped | failed
+    generation: Mapped[int] = mapped_column(Integer)
+    version: Mapped[str | None] = mapped_column(String)
+    canary: Mapped[str | None] = mapped_column(String)
+    troubles: Mapped[dict[str, Any]] = mapped_column(JSON)
+    counts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    heartbeat: Mapped[float] = mapped_column(Float)
+
+
+class EndpointEventRow(Base):
+    """One thing that happened to an endpoint, with its evidence; only ever appended."""
+
+    __tablename__ = "endpoint_events"
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    endpoint: Mapped[str] = mapped_column(String, index=True)
+    kind: Mapped[str] = mapped_column(String)
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSON)
+    by: Mapped[str] = mapped_column(String)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
 def _never_changed(row: type[Base]) -> None:
     """Let SQLite itself refuse to change or delete lines of a table."""
     name = row.__tablename__
@@ -189,7 +252,7 @@ def _never_changed(row: type[Base]) -> None:
         event.listen(row.__table__, "after_create", trigger.execute_if(dialect="sqlite"))
 
 
-for _row in (ModelVersionRow, ModelEvaluationRow, ModelEventRow):
+for _row in (ModelVersionRow, ModelEvaluationRow, ModelEventRow, EndpointEventRow):
     _never_changed(_row)
 
 
