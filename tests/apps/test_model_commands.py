@@ -183,3 +183,26 @@ def test_an_evaluation_that_is_no_scorecard_is_refused(shop: Shop, call: Any) ->
     result = {"model_digest": "x", "data_digest": "y", "primary": "accuracy"}
     broken = commit_files(shop.workspace.artifacts, "report", {"scorecard.json": b"[]"}, {"model": one}, result)
     assert call("model", "promote", one, "--evaluation", broken, "--name", "news", *shop.where).status == 2
+
+
+def test_a_tool_takes_a_model_by_its_name_in_the_registry(
+    shop: Shop, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from corpusmith.core.errors import PreconditionError
+    from corpusmith.engine.runner import Runner
+
+    artifact, asked = promoted(shop, call), []
+
+    def note(_runner: Any, _tool: Any, _params: Any, inputs: Any, _seed: int) -> None:
+        asked.append(inputs)
+        raise PreconditionError("seen")
+
+    lacking = call("tool", "run", "train", "--data", "dataset", *shop.where)
+    assert (lacking.status, "Give --data base=REF." in lacking.err) == (2, True)
+    gone = call("tool", "run", "train", "--data", "dataset", "--data", "base=./nowhere", *shop.where)
+    assert gone.status == 2
+    assert "no model './nowhere' for the input 'base'" in gone.err
+    assert "corpusmith tool run base" in gone.err
+    monkeypatch.setattr(Runner, "run_step", note)
+    call("tool", "run", "infer", "--data", "dataset", "--data", "model=news@champion", *shop.where)
+    assert asked == [{"data": shop.data, "model": artifact, "base": shop.base}]

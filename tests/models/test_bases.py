@@ -175,8 +175,23 @@ def test_a_glance_refuses_what_cannot_be_a_base(name: str, kind: type[Exception]
         glance(name)
 
 
-def test_a_glance_takes_tiny_a_folder_and_a_hub_id(folder: Path, tmp_path: Path) -> None:
-    for name in ("tiny", str(folder), "Qwen/Qwen2.5-0.5B"):
+def test_a_glance_takes_tiny_and_a_folder_and_looks_at_its_tokenizer(folder: Path, tmp_path: Path) -> None:
+    for name in ("tiny", str(folder)):
         glance(name)
     with pytest.raises(SourceError, match=r"lacks config\.json"):
         glance(str(tmp_path))
+    endless = Path(shutil.copytree(folder, tmp_path / "endless"))
+    config = json.loads((endless / "tokenizer_config.json").read_text())
+    (endless / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
+    with pytest.raises(PreconditionError, match="no EOS token"):
+        glance(str(endless))
+
+
+def test_a_glance_asks_the_hub_and_downloads_nothing(hub: HubServer, folder: Path) -> None:
+    hub.repos["org/small"] = Repo()
+    hub.repos["org/small"].commit(files_of(folder))
+    access = HubAccess(endpoint=hub.url)
+    glance("org/small", access)
+    assert not hub.fetched()
+    with pytest.raises(SourceError, match="no model org/none on the hub"):
+        glance("org/none", access)

@@ -137,3 +137,13 @@ def test_a_readme_beside_data_does_not_change_its_shape(save, tmp_path, read_all
     assert reader.shape is Shape.INSTRUCTION
     assert {item.uri for item in reader.skipped} == {"README.md", "dataset_info.json"}
     assert read_all(tmp_path / "d" / "README.md")[0][0]["text"] == "# A dataset"
+
+
+def test_system_turns_that_are_no_part_of_the_rows_are_said(save, read_all):
+    said = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
+    _, reader = read_all(save("a.jsonl", [{"messages": said}]))
+    assert not any("system" in note for note in reader.notes)
+    path = save("b.jsonl", [{"messages": said}, {"messages": [{"role": "system", "content": "Be kind."}, *said]}])
+    rows, reader = read_all(path)
+    assert "Be kind" not in rows[1]["text"]
+    assert any("b.jsonl holds system turns: they stay in meta" in note for note in reader.notes)

@@ -297,7 +297,8 @@ def _check_roles(tool: Tool[Any], datasets: Mapping[str, Dataset]) -> None:
     unknown = {r for r in datasets if r not in allowed and r.split(".")[0] not in repeated}
     if missing or unknown:
         what = f"lacks the input {sorted(missing)[0]!r}" if missing else f"takes no input {sorted(unknown)[0]!r}"
-        raise ParameterError(f"{tool.name} {what}", hint=f"It takes: {', '.join(tool.inputs) or 'none'}.")
+        give = f"Give --data {sorted(missing)[0]}=REF. " if missing else ""
+        raise ParameterError(f"{tool.name} {what}", hint=f"{give}It takes: {', '.join(tool.inputs) or 'none'}.")
 
 
 def _origin(datasets: Mapping[str, StoredDataset], snapshot: dict[str, Any] | None) -> tuple[str, ...]:

@@ -63,12 +63,13 @@ def point_at(name: str, revision: str | None = None, access: HubAccess | None = 
     return BasePoint("hub", name, commit_of(name, revision, access))
 
 
-def glance(name: str) -> None:
-    """Refuse early what cannot be a base, without reading weights or asking a hub.
+def glance(name: str, access: HubAccess | None = None) -> None:
+    """Refuse early what cannot be a base: of a folder everything but its weights, of a hub model that it is there.
 
     Raises:
         ParameterError: It is no name of a base.
-        SourceError: It names a folder that is not there or holds no model.
+        SourceError: It is not there, or a file of it is missing or damaged.
+        PreconditionError: It cannot be trained; says why.
     """
     folder = Path(name).expanduser()
     if name == TINY:
@@ -78,10 +79,9 @@ def glance(name: str) -> None:
             raise SourceError(f"there is no base model at {name}", hint="Give tiny, a folder, or a hub id.")
         if (folder / ADAPTER_CONFIG).is_file():
             raise SourceError(f"{folder} holds an adapter, not a whole model", hint="Give the base, or merge it first.")
-        if not (folder / "config.json").is_file():
-            raise SourceError(f"{folder} lacks config.json", hint="Give a folder that save_pretrained wrote.")
-    elif not _HUB_ID.fullmatch(name) or ".." in name or "--" in name:
-        raise ParameterError(f"{name!r} names no base model", hint="Give tiny, a folder, or a hub id (owner/name).")
+        inspect(folder, name)
+        return
+    point_at(name, None, access)
 
 
 def describe(point: BasePoint, name: str, access: HubAccess | None = None) -> ModelManifest:

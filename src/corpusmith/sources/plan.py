@@ -18,7 +18,15 @@ from corpusmith.sources.files import Found, SourceFile
 from corpusmith.sources.formats import read_items
 from corpusmith.sources.items import Bad, FileReport, ReadOptions, Skipped
 from corpusmith.sources.kinds import DOCUMENT_KINDS, is_about
-from corpusmith.sources.shapes import Mapper, RenderedMapper, TextMapper, explicit, recognise, shape_of_fields
+from corpusmith.sources.shapes import (
+    Mapper,
+    RenderedMapper,
+    TextMapper,
+    explicit,
+    has_system_turn,
+    recognise,
+    shape_of_fields,
+)
 
 _HEAD_RECORDS = 64
 _POOL_RECORDS = 2048
@@ -185,6 +193,12 @@ def _found_mappers(heads: Sequence[_Head], notes: list[str], skipped: list[Skipp
         some = [uri for uri, one in mappers.items() if str(one) == words]
         kind = mappers[some[0]].shape.value
         notes.append(f"{_these(some)} {kind} rows by the names of the fields: {words}.")
+    with_system = [head.file.uri for head in heads if has_system_turn(mappers.get(head.file.uri), head.records)]
+    if with_system:
+        notes.append(
+            f"{_these(with_system)} system turns: they stay in meta, and are no part of the rows or of a training; "
+            "the tools format and train open every conversation with one (their parameter system)."
+        )
     rest = [head for head in heads if head.file.uri not in mappers]
     share = max(_POOL_RECORDS // max(len(rest), 1), 2)
     pooled = text_columns([record for head in rest for record in head.records[:share]])

@@ -164,6 +164,14 @@ def recognise(records: Sequence[Mapping[str, Any]]) -> Mapper | None:
     return _instruction(records, names)
 
 
+def has_system_turn(mapper: Mapper | None, records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a chat among the records opens with a system turn, which no column of the rows holds."""
+    if not isinstance(mapper, ChatMapper):
+        return False
+    lists = (get(record, mapper.path) for record in records)
+    return any(turn[0] == "system" for one in lists if chats.is_chat(one) for turn in chats.turns_of(one)[:1])
+
+
 def _instruction(records: Sequence[Mapping[str, Any]], names: set[str]) -> Mapper | None:
     texts = {name for name in names if _strings(records, name)}
     question, answer = _by_name(texts, INSTRUCTION_NAMES), _by_name(texts, OUTPUT_NAMES)

@@ -157,10 +157,12 @@ def run_model(tmp_path: Path, script: Script) -> Any:
     opened: list[Workspace] = []
 
     def run(
-        text: str, rows: list[str], run_id: str = "r-1", minutes: float | None = None, again: bool = False
+        text: str, rows: list[Any], run_id: str = "r-1", minutes: float | None = None, again: bool = False
     ) -> tuple[dict[str, Any], Session]:
         source = tmp_path / "rows.jsonl"
-        source.write_text("".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8")
+        source.write_text(
+            "".join(json.dumps({"text": row} if isinstance(row, str) else row) + "\n" for row in rows), encoding="utf-8"
+        )
         workspace = Workspace.open(tmp_path / "ws")
         opened.append(workspace)
         folder = workspace.runs.folder(run_id)

@@ -83,6 +83,30 @@ def test_a_base_that_is_not_there_is_said_and_another_is_taken(run_model, script
     assert any("there is no gone/model" in line for line in outcome["not_achieved"])
 
 
+def test_what_was_refused_says_what_to_do_next(run_model, script) -> None:
+    script.missing_bases = {"tiny"}
+    outcome, _ = run_model(ASKED, ROWS)
+    assert "base tiny: there is no tiny. Next: Name another." in outcome["not_achieved"]
+
+
+def test_a_method_that_the_rows_do_not_fit_is_told_as_such(run_model, script) -> None:
+    outcome, _ = run_model("run DPO on it", ROWS)
+    assert (outcome["status"], script.trained) == (3, [])
+    assert any(
+        "no training: dpo needs preference rows, and the data has text rows" in w for w in outcome["not_achieved"]
+    )
+
+
+def test_a_dataset_that_could_not_be_finished_says_why_nothing_was_trained(run_model, script) -> None:
+    rows = [{"instruction": f"Who planted orchard number {n}?", "output": ""} for n in range(20)]
+    outcome, _ = run_model(ASKED, rows)
+    assert (outcome["status"], script.trained) == (3, [])
+    why = "no training: there is no train split, for deliver was undone: it left no rows (empty_response 20)"
+    assert why in outcome["not_achieved"]
+    outcome, _ = run_model(ASKED, [rows[0] | {"output": "Nobody remembers who planted it."}], run_id="r-2")
+    assert any("is empty, so nothing could judge the model. Next: give more rows" in w for w in outcome["not_achieved"])
+
+
 def test_a_search_tries_what_was_asked_for(run_model, script) -> None:
     script.gains = [0.1, 0.3, 0.2]
     outcome, session = run_model(ASKED + ", try 3 settings", ROWS)

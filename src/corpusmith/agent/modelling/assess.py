@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpusmith.agent.modelling import calls
-from corpusmith.agent.modelling.handover import brief_in, go, registry_in, registry_name, say, stopped, work_in
+from corpusmith.agent.modelling.handover import brief_in, go, registry_in, registry_name, say, stopped, told, work_in
 from corpusmith.agent.modelling.work import ModelWork, Setting, Trial
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
@@ -61,8 +61,8 @@ def _judge_model(session: Session, brief: Brief, state: LoopState, work: ModelWo
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        say(session, "not judged", f"the model was not judged: {error.message}")
-        return work.with_problem(f"the model was not judged: {error.message}"), {}
+        say(session, "not judged", f"the model was not judged: {told(error)}")
+        return work.with_problem(f"the model was not judged: {told(error)}"), {}
     line = str(report.record.result.get("first_line", ""))
     say(session, "judged", line)
     found = {name: m for name, m in calls.scorecard_of(report).metrics.items() if METRICS[name].scope == "model"}
@@ -87,8 +87,8 @@ def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelW
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        say(session, "no ablation", f"no ablation: {error.message}")
-        return work.with_problem(f"no ablation: {error.message}"), {}
+        say(session, "no ablation", f"no ablation: {told(error)}")
+        return work.with_problem(f"no ablation: {told(error)}"), {}
     line = str(report.record.result.get("first_line", ""))
     say(session, "ablated", line)
     found = {name: m for name, m in calls.scorecard_of(report).metrics.items() if METRICS[name].scope == "ablation"}

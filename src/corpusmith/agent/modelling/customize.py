@@ -18,6 +18,7 @@ from corpusmith.agent.modelling.handover import (
     saw,
     say,
     stopped,
+    told,
     work_in,
 )  # fmt: skip
 from corpusmith.agent.modelling.moves import MOVES, Step, next_step
@@ -62,7 +63,7 @@ def customize(session: Session, state: LoopState) -> LoopState:
     except (WorkspaceError, BudgetExceeded) as error:
         return stopped(state, work, error, turn)
     except UsageError as error:
-        trial = trial.model_copy(update={"problem": error.message})
+        trial = trial.model_copy(update={"problem": told(error)})
     return _settle(session, state, work, trial, turn)
 
 

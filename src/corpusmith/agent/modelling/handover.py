@@ -74,6 +74,11 @@ def log_decision(session: Session, state: LoopState, decision: Decision) -> None
     session.log.once("decision", decision.id, decision=decision.model_dump(mode="json"), data=state["data"])
 
 
+def told(error: CorpusmithError) -> str:
+    """What went wrong, with what to do about it: a refusal that does not end the run is read at its end."""
+    return f"{error.message}. Next: {error.hint}" if error.hint else error.message
+
+
 def go(state: LoopState, work: ModelWork, to: Next, turn: int | None = None) -> LoopState:
     """Hand over to the next node."""
     return {

@@ -14,6 +14,7 @@ from corpusmith.agent.modelling.handover import (
     registry_name,
     say,
     stopped,
+    told,
     work_in,
 )  # fmt: skip
 from corpusmith.agent.modelling.work import ModelWork, Trial
@@ -55,8 +56,8 @@ def _register(session: Session, brief: Brief, work: ModelWork, chosen: Trial) ->
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        say(session, "not registered", f"not registered or promoted: {error.message}")
-        return work.with_problem(f"not registered or promoted: {error.message}")
+        say(session, "not registered", f"not registered or promoted: {told(error)}")
+        return work.with_problem(f"not registered or promoted: {told(error)}")
 
 
 def _promote(session: Session, brief: Brief, work: ModelWork, chosen: Trial, name: str) -> ModelWork:
@@ -103,6 +104,6 @@ def _put(session: Session, work: ModelWork, to: str, roles: dict[str, str]) -> M
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        say(session, f"not published {to}", f"not published to {to}: {error.message}")
-        return work.with_problem(f"not published to {to}: {error.message}")
+        say(session, f"not published {to}", f"not published to {to}: {told(error)}")
+        return work.with_problem(f"not published to {to}: {told(error)}")
     return work.model_copy(update={"published": (*work.published, str(result["url"]))})

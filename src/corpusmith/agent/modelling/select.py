@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corpusmith.agent.modelling.handover import brief_in, go, log_decision, model_gates, saw, say, stopped
+from corpusmith.agent.modelling.handover import brief_in, go, log_decision, model_gates, saw, say, stopped, told
 from corpusmith.agent.modelling.work import BaseModelFacts, ModelWork
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
@@ -10,6 +10,7 @@ from corpusmith.core.brief import Approach, Brief, TrainingWish
 from corpusmith.core.decisions import Decision, Option
 from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
 from corpusmith.core.gates import Scorecard, Severity
+from corpusmith.core.rows import Shape
 from corpusmith.models.loading import best_device
 
 WAYS: dict[Approach, str] = {
@@ -17,6 +18,9 @@ WAYS: dict[Approach, str] = {
     "retrieval": "looks facts up at every question; needs an index, which is not in this version",
     "fine-tuning": "weights learn form, style and labels; judged against its base",
 }
+NEEDS = {"sft": Shape.INSTRUCTION, "dpo": Shape.PREFERENCE}
+"""The shape of rows that a method named in the request cannot do without."""
+
 LEAKS = ("split_leak_rate", "contamination_rate")
 """Metrics that say whether rows that judge the model stand in what it is trained on."""
 
@@ -43,8 +47,8 @@ def select(session: Session, state: LoopState) -> LoopState:
         except (WorkspaceError, BudgetExceeded) as error:
             return stopped(state, work, error, turn)
         except UsageError as error:
-            say(session, f"base {name}", f"base {name}: {error.message}")
-            work = work.with_problem(f"base {name}: {error.message}")
+            say(session, f"base {name}", f"base {name}: {told(error)}")
+            work = work.with_problem(f"base {name}: {told(error)}")
             continue
         facts = base.artifact.record.result
         found.append(
@@ -82,11 +86,20 @@ def unfit_for_training(session: Session, brief: Brief, state: LoopState, wish: T
     """Why nothing may be trained or judged on this data here, or an empty string: the guard of the training."""
     data = session.runner.workspace.artifacts.open(state["data"])
     splits = data.record.result.get("splits", {})
+    if wish.method in NEEDS and data.shape is not NEEDS[wish.method]:
+        return (
+            f"no training: {wish.method} needs {NEEDS[wish.method].value} rows, and the data has {data.shape.value} "
+            f"rows. Next: give such rows, or leave {wish.method} out: the method then goes by the rows"
+        )
     if "format" not in state["served"] or not splits.get("train"):
-        return "no training: the data has no train split"
+        tried = [a["outcome"] for a in state["attempts"] if a["method"] == "deliver" and not a["kept"]]
+        return "no training: there is no train split" + (f", for deliver was undone: {tried[-1]}" if tried else "")
     empty = [name for name in ("validation", "test") if not splits.get(name)]
     if empty and not brief.evaluation.on:
-        return f"no training: the split {empty[0]} is empty, so nothing could judge the model"
+        return (
+            f"no training: the split {empty[0]} is empty, so nothing could judge the model. "
+            f"Next: give more rows than {data.rows:,}, or name a set to judge on"
+        )
     card = Scorecard.model_validate_json(state["card"])
     for gate in brief.gates:
         value = card.value(gate.metric)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from corpusmith.apps.approving import approver, ask_on_terminal
+from corpusmith.apps.approving import actor, approver, ask_on_terminal
 from corpusmith.apps.boundary import boundary
 from corpusmith.apps.output import show, show_json, table
-from corpusmith.core.errors import ParameterError
+from corpusmith.core.errors import NotFoundError, ParameterError
 from corpusmith.core.settings import load_settings
 from corpusmith.engine.runner import StepOutcome, parse_params
+from corpusmith.store.model_evidence import manifest_of
 from corpusmith.tools.registry import TOOLS, tool
+
+if TYPE_CHECKING:
+    from corpusmith.apps.compose import App
+
+MODEL_ROLES = ("model", "base", "start", "champion", "champion_base")
+"""Roles in which a tool takes a model."""
 
 
 def list_tools(as_json: bool) -> None:
@@ -77,7 +84,11 @@ def run_tool(
 def run_alone(
     chosen: Any, params: Any, data: list[str], seed: int, decide: Any, workspace: Path | None, as_json: bool
 ) -> StepOutcome:
-    """Run one tool outside any run, on datasets given as `REF` or `ROLE=REF`."""
+    """Run one tool outside any run, on artifacts given as `REF` or `ROLE=REF`.
+
+    Raises:
+        NotFoundError: A reference names nothing, or no model where a model is wanted.
+    """
     from corpusmith.apps.compose import App
     from corpusmith.apps.stopping import Stop
 
@@ -85,7 +96,10 @@ def run_alone(
     inputs = {}
     for given in data:
         role, _, ref = given.rpartition("=")
-        inputs[role or "data"] = app.workspace.resolve(ref).id
+        inputs[role or "data"] = _model(app, role, ref) if role in MODEL_ROLES else app.workspace.resolve(ref).id
+    if "model" in inputs and "base?" in chosen.inputs and "base" not in inputs:
+        below = manifest_of(app.workspace.artifacts.open(inputs["model"])).base
+        inputs |= {} if below is None else {"base": below}
     stop = Stop(f"the tool {chosen.name}", f"corpusmith tool run {chosen.name} ...")
     runner = app.runner(stop, decide)
 
@@ -98,6 +112,21 @@ def run_alone(
             return ask_on_terminal(app.workspace.approvals, work, lambda _run_id: work(), as_json)
     finally:
         runner.engine.close()
+
+
+def _model(app: App, role: str, ref: str) -> str:
+    """The artifact of a model: `name@version`, `name@alias` or `name` of the registry, or an artifact id."""
+    try:
+        return app.registry(actor()).resolve(ref).artifact
+    except NotFoundError:
+        pass
+    try:
+        return app.workspace.resolve(ref).id
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"no model {ref!r} for the input {role!r} in {app.workspace.root}",
+            hint="See `corpusmith model list`; a folder or hub model: `corpusmith tool run base`.",
+        ) from error
 
 
 def read_params(path: Path | None) -> dict[str, Any]:
