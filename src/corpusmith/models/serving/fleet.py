@@ -66,7 +66,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FleetState:
-    """What answers now: see `store.endpoints.Replica`, which has the same words."""
+    """What answers now: see `store.endpoints.Replica`, which has the same words.
+
+    `answering` and `waiting` are answers in the making and requests that wait, over every open version that tells.
+    """
 
     version: str | None
     canary: str | None
@@ -75,6 +78,8 @@ class FleetState:
     troubles: Mapping[str, str]
     counts: Mapping[str, Mapping[str, float]]
     open: tuple[str, ...]
+    answering: int = 0
+    waiting: int = 0
 
 
 @dataclass
@@ -295,6 +300,7 @@ class FollowingFleet:
 
     def state(self) -> FleetState:
         """What answers now."""
+        loads = [getattr(side.model, "load", (0, 0)) for side in self._sides.values()]
         return FleetState(
             version=self._champion.ref if self._champion else None,
             canary=self._canary.ref if self._canary else None,
@@ -303,6 +309,8 @@ class FollowingFleet:
             troubles={ref: trouble.why for ref, trouble in self._troubles.items()},
             counts={ref: side.tally.figures() for ref, side in self._sides.items()},
             open=tuple(self._sides),
+            answering=sum(load[0] for load in loads),
+            waiting=sum(load[1] for load in loads),
         )
 
 
