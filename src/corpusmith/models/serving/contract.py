@@ -6,7 +6,7 @@ way of choosing the version and with or without keys.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -45,21 +45,26 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Token:
-    """One token of a prompt or an answer. `logprob` is None for the first token of a prompt and where none was asked.
+    """One token of a prompt or an answer. `logprob` is None where nothing stands before it and where none was asked.
 
-    `raw` are its bytes: a character of several bytes may be spread over tokens.
+    `raw` are its bytes in the text: a character of several bytes may be spread over tokens, a control token has none.
+    `top` are the likeliest tokens in its place, the likeliest first.
     """
 
     id: int
     text: str
     raw: bytes
     logprob: float | None = None
-    top: tuple[tuple[str, float], ...] = ()
+    top: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of an answer: whole characters of text, its tokens, and in the last one why the answer ends."""
+    """A part of an answer: whole characters of text, tokens, and in the last one why the answer ends.
+
+    Tokens come as they are made, the one that ends the answer and those of a stop text too: their number is what was
+    spent. Text may come later than its tokens, while it could still become a stop text.
+    """
 
     text: str
     tokens: tuple[Token, ...] = ()
@@ -79,31 +84,48 @@ class ServedModel(Protocol):
         """Most tokens of prompt and answer together."""
         ...
 
-    def chat_ids(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    def chat_ids(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """A conversation as token ids, up to where the answer begins, by the model's own template.
 
         Raises:
-            ParameterError: The template refuses it.
+            ParameterError: The template refuses it, or there are tools and it knows none.
         """
         ...
 
     def text_ids(self, text: str) -> list[int]:
-        """A text as token ids."""
+        """A text as token ids, as the tokenizer gives them: with BOS where it puts one, control tokens recognised."""
         ...
 
-    def generate(self, ids: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
-        """One answer, as it is made. Closing the iterator frees what it holds."""
+    def tokens(self, ids: Sequence[int]) -> list[Token]:
+        """Token ids spelled out, without log probabilities.
+
+        Raises:
+            ParameterError: The model has no such token.
+        """
+        ...
+
+    def generate(self, ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece, None]:
+        """One answer, as it is made. Closing the iterator frees what it holds.
+
+        Raises:
+            ParameterError: The prompt is empty, too long or has an unknown token (before the first piece).
+            Refused: 503, too many wait already (before the first piece).
+        """
         ...
 
     async def score(self, ids: Sequence[int], top: int) -> list[Token]:
-        """The prompt's own tokens with their log probabilities."""
+        """The prompt's own tokens with their log probabilities, and the `top` likeliest beside each.
+
+        Raises:
+            ParameterError, Refused: As `generate`.
+        """
         ...
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector of unit length per text.
 
         Raises:
-            ParameterError: The model makes none.
+            ParameterError: The model makes none, or a text is longer than its context.
         """
         ...
 

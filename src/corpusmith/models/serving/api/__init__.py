@@ -1,0 +1,1 @@
+"""The OpenAI-compatible routes, over any fleet of served models."""

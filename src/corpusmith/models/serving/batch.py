@@ -1,0 +1,174 @@
+"""A running batch over one model: prompts join, every step gives each row its next logits, rows leave.
+
+Positions are given explicitly and a learned prompt (prompt tuning) is put in front as embeddings, so rows of any length
+stand together. A model whose past is no list of keys and values (a state-space model), or for which a batch does not
+give what a row alone gives (`fits`), goes another way: each row by itself, from its first token, at every step. Slow
+and never wrong.
+
+transformers' own manager of continuous batches (5.23) was looked at first. It takes temperature, top-k and top-p per
+request, but neither a seed, penalties, biases, a constraint nor alternatives with their log probabilities, drops
+what it does not know with a warning, and its paged attention takes token ids alone, so prompt tuning cannot enter.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers.cache_utils import DynamicCache
+
+from corpusmith.models.evaluation.opened import OpenedModel
+from corpusmith.models.serving.rows import Rows, padding_mask
+
+PLAIN_LAYERS = {"full_attention", "sliding_attention"}
+
+
+class Forward:
+    """One forward pass of a model over rows that are flush right."""
+
+    def __init__(self, opened: OpenedModel) -> None:
+        model = opened.model
+        self.opened, self.device = opened, opened.device
+        self.causal: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+        known = inspect.signature(self.causal.forward).parameters
+        self._takes_positions = "position_ids" in known
+        self._takes_keep = "logits_to_keep" in known
+
+    def __call__(
+        self, prompts: Sequence[Sequence[int]], *, cache: Any = None, keep: int | None = 1, hidden: bool = False
+    ) -> Any:
+        """Logits [rows, keep, vocabulary] of the last `keep` positions (None = all), or hidden states of all.
+
+        Args:
+            prompts: Token ids of each row.
+            cache: Filled with their keys and values.
+            keep: How many positions bear logits.
+            hidden: Whether the last hidden states are wanted instead.
+        """
+        virtual = self.opened.virtual
+        size = max(len(prompt) for prompt in prompts)
+        ids = torch.full((len(prompts), size), self.opened.form.tokenizer.pad_token_id, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            ids[row, size - len(prompt) :] = torch.tensor(prompt)
+        lengths = torch.tensor([len(prompt) + virtual for prompt in prompts])
+        mask = padding_mask(lengths, size + virtual)
+        given: dict[str, Any] = {"input_ids": ids.to(self.device)}
+        if virtual:
+            given = {"inputs_embeds": self._with_prompt(ids.to(self.device), lengths - virtual)}
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        return self._run(given, mask, positions, cache, keep, hidden)
+
+    def step(self, tokens: Sequence[int], rows: Rows) -> Any:
+        """Logits [rows, vocabulary] after one more token of each row."""
+        rows.make_room()
+        lengths = torch.tensor(rows.lengths)
+        mask = padding_mask(lengths + 1, max(rows.lengths) + 1)
+        given = {"input_ids": torch.tensor(tokens)[:, None].to(self.device)}
+        logits = self._run(given, mask, lengths[:, None], rows.cache, 1, False)[:, -1]
+        rows.stepped()
+        return logits
+
+    def _run(self, given: dict[str, Any], mask: Any, positions: Any, cache: Any, keep: int | None, hidden: bool) -> Any:
+        if self._takes_positions:
+            given["position_ids"] = positions.to(self.device)
+        if self._takes_keep and (keep is not None or hidden):
+            given["logits_to_keep"] = keep or 1
+        given |= {"past_key_values": cache} if cache is not None else {}
+        out = self.causal(
+            **given,
+            attention_mask=mask.to(self.device),
+            use_cache=cache is not None,
+            output_hidden_states=hidden,
+            return_dict=True,
+        )
+        if hidden:
+            return out.hidden_states[-1]
+        return out.logits if keep is None else out.logits[:, -keep:]
+
+    def _with_prompt(self, ids: Any, lengths: Any) -> Any:
+        """Embeddings with the learned prompt directly before each row's first token, padding before both."""
+        virtual, size = self.opened.virtual, ids.shape[1]
+        said = self.causal.get_input_embeddings()(ids)
+        learned = self.opened.model.get_prompt(batch_size=1)[0].to(said.dtype)
+        whole = said.new_zeros((len(ids), size + virtual, said.shape[2]))
+        whole[:, virtual:] = said
+        for row, length in enumerate(lengths.tolist()):
+            whole[row, size - length : size - length + virtual] = learned
+        return whole
+
+
+class Batch:
+    """Rows that are being answered.
+
+    Attributes:
+        pooled: Whether the rows share a forward pass.
+    """
+
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+        self.pooled = fits(forward)
+        self._rows = Rows()
+        self._seen: list[list[int]] = []
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def join(self, prompts: Sequence[Sequence[int]]) -> Any:
+        """Take rows in behind those that are there; logits [new rows, vocabulary] of their first tokens."""
+        if not self.pooled:
+            logits = self._each(prompts)
+        else:
+            unique = {tuple(prompt): n for n, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+            which = torch.tensor([unique[tuple(prompt)] for prompt in prompts])
+            filled: Any = DynamicCache()
+            logits = self.forward(list(unique), cache=filled)[:, -1]
+            if len(unique) < len(prompts):  # several answers to one prompt
+                filled.batch_select_indices(which.to(self.forward.device))
+                logits = logits[which.to(logits.device)]
+            virtual = self.forward.opened.virtual
+            self._rows.join(filled, [len(prompt) + virtual for prompt in prompts])
+        self._seen += [list(prompt) for prompt in prompts]
+        return logits
+
+    def step(self, tokens: Sequence[int]) -> Any:
+        """Logits [rows, vocabulary] after one more token of each row, in the order of the rows."""
+        for seen, token in zip(self._seen, tokens, strict=True):
+            seen.append(token)
+        return self.forward.step(tokens, self._rows) if self.pooled else self._each(self._seen)
+
+    def leave(self, at: int) -> None:
+        """Let row `at` go; the last row takes its place."""
+        last = self._seen.pop()
+        if at < len(self._seen):
+            self._seen[at] = last
+        if self.pooled:
+            self._rows.leave(at)
+
+    def clear(self) -> None:
+        """Let all rows go."""
+        self._rows, self._seen = Rows(), []
+
+    def _each(self, prompts: Sequence[Sequence[int]]) -> Any:
+        return torch.cat([self.forward([prompt])[:, -1] for prompt in prompts])
+
+
+def fits(forward: Forward) -> bool:
+    """Whether rows may share a forward pass: tried on two prompts, beside each of them alone."""
+    config = forward.causal.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if getattr(forward.causal, "_is_stateful", False) or not kinds <= PLAIN_LAYERS:
+        return False
+    size = len(forward.opened.form.tokenizer)
+    first, second = [(7 * n + 3) % size for n in range(5)], [(5 * n + 1) % size for n in range(2)]
+    rows, filled = Rows(), DynamicCache()
+    with torch.inference_mode():
+        forward([first], cache=filled)
+        rows.join(filled, [len(first) + forward.opened.virtual])
+        filled = DynamicCache()
+        forward([second], cache=filled)
+        rows.join(filled, [len(second) + forward.opened.virtual])
+        together = forward.step([first[0], second[0]], rows).float()
+        alone = torch.cat([forward([[*ids, ids[0]]])[:, -1] for ids in (first, second)]).float()
+    return bool((together - alone).abs().max() <= 0.02 * alone.std() + 1e-4)
