@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN := $(VENV)/.installed-train
+# Every process that a target starts finds the code compiled, also where the environment says to keep none of it.
+export PYTHONDONTWRITEBYTECODE :=
 
 # `make demo` stays light; what trains and serves a model (torch, Ray: about 2 GB on disk) comes with the first target that
 # needs it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from corpusmith.store.artifacts import ArtifactStore
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.records import ArtifactRecord
 from corpusmith.store.writer import StagedWriter, side_files
+
+# One thread for each process, also for those that a test starts: the processes of a test run share the machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def canonical_table(
