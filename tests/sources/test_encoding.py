@@ -10,6 +10,7 @@ SENTENCES = {
     "cp1252": "Le café était fermé l’été, où l’on mangeait des crêpes très bien préparées.",
     "cp1250": "Zażółć gęślą jaźń. Proszę przyjść jutro o godzinie ósmej wieczorem.",
     "cp1251": "Привет, мир. Это обычный текст на русском языке для проверки.",
+    "cp866": "Привет, мир. Это обычный текст на русском языке для проверки.",
     "koi8_r": "Привет, мир. Это обычный текст на русском языке для проверки.",
     "cp932": "これは日本語の文章です。文字コードの判定を試験します。",
     "gb18030": "这是一个中文句子，用来测试编码检测是否正确。",
@@ -88,6 +89,12 @@ def test_html_says_its_own_charset(save, read_all):
 )
 def test_repair(line, text):
     assert repair(line, "cp1252") == text
+
+
+def test_a_line_of_a_code_page_that_happens_to_hold_a_utf8_pair_is_read_in_its_page():
+    line = "В своём письме она писала об этом дне.".encode("koi8_r")
+    assert b"\xcf\xa3" in line  # `oё`, which is also a letter in UTF-8
+    assert repair(line, "koi8_r") == "В своём письме она писала об этом дне."
 
 
 def test_repair_never_leaves_a_surrogate():

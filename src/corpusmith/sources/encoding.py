@@ -1,8 +1,9 @@
 """Bytes to text, whatever they were written in, without losing a record.
 
-A file is UTF-8 (with or without a byte order mark), UTF-16 or UTF-32, or in a legacy code page that charset-normalizer
-names from its first bytes. Inside a file that is otherwise UTF-8, each line that is not valid is repaired by itself and
-counted: bytes outside UTF-8 are read in the likely code page, and what no code page knows becomes U+FFFD.
+A file is UTF-8 (with or without a byte order mark), UTF-16 or UTF-32, or in a legacy code page: a Latin one when its
+accents are those of a language (`latin_pages`), else what charset-normalizer says of its first bytes. Inside a file
+that is otherwise UTF-8, each line that is not valid is repaired by itself and counted: bytes outside UTF-8 are read in
+the likely code page, and what no code page knows becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -17,17 +18,14 @@ from charset_normalizer import from_bytes
 from corpusmith.core.errors import ParameterError
 from corpusmith.sources.compression import ByteStream
 from corpusmith.sources.items import FileReport, ReadOptions
+from corpusmith.sources.latin_pages import latin_page
 
 SAMPLE_BYTES = 1 << 18
 _BLOCK = 1 << 20
 _CODE_PAGES = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r",
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r", "cp866",
     "gb18030", "big5", "cp932", "euc_jp", "cp949", "iso8859_2", "iso8859_5", "iso8859_7",
 ]  # fmt: skip
-_LATIN_PAGES = frozenset({"cp1250", "cp1254", "cp1257", "iso8859_2"})
-_WESTERN_SHARE = 0.05
-"""Letters with accents in Western European text stay under this share; in Polish, Czech or Turkish they do not."""
-_INSIDE_WORD = re.compile(r"\w[^\w\s'’-]\w|[¹²³ºª¼½¾]\w|\w[¹²³¼½¾¿¡]")
 _MULTIBYTE = frozenset({"gb18030", "big5", "cp932", "shift_jis", "euc_jp", "cp949", "euc_kr"})
 _BOMS = [
     (codecs.BOM_UTF8, "utf-8"),
@@ -39,6 +37,7 @@ _BOMS = [
 _UTF8_CHAR = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TORN_CHAR = re.compile(rb"[\xe0-\xef][\x80-\xbf](?![\x80-\xbf])|[\xf0-\xf4][\x80-\xbf]{1,2}(?![\x80-\xbf])")
 _META_CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE)
+_HIGH = re.compile(rb"[\x80-\xff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -134,11 +133,11 @@ def _legacy(sample: bytes, html: bool) -> Encoding:
     bad_lines = [line for line in sample.split(b"\n") if not line.isascii() and not _is_utf8(line)]
     evidence = b"\n".join(line for line in bad_lines if not _UTF8_CHAR.search(line)) or b"\n".join(bad_lines)
     high = sum(byte >= 0x80 for byte in evidence)
-    page = "cp1252"
-    if high >= 12 or high > 0.1 * len(evidence):
+    page = latin_page(evidence[:16384])
+    if not page and (high >= 12 or high > 0.1 * len(evidence)):
         best = from_bytes(evidence[:65536], cp_isolation=_CODE_PAGES).best()
-        page = best.encoding if best is not None and best.encoding in _CODE_PAGES else "cp1252"
-        page = "cp1252" if page in _LATIN_PAGES and _reads_as_western(evidence) else page
+        page = best.encoding if best is not None and best.encoding in _CODE_PAGES else ""
+    page = page or "cp1252"
     good = len(_UTF8_CHAR.findall(sample))
     if page in _MULTIBYTE:
         good = sum(not line.isascii() and _is_utf8(line) for line in sample.split(b"\n"))
@@ -146,22 +145,6 @@ def _legacy(sample: bytes, html: bool) -> Encoding:
     if good >= high:
         return Encoding("utf-8", page=page)
     return Encoding(page, page="" if page in _MULTIBYTE else page)
-
-
-def _reads_as_western(evidence: bytes) -> bool:
-    """Whether the bytes make words in cp1252, with so few accents that a rarer Latin page needs no second thought.
-
-    A statistical guess between Latin pages rests on those accents alone, and a handful of them misleads it.
-    """
-    try:
-        text = evidence.decode("cp1252")
-    except UnicodeDecodeError:
-        return False
-    accented = sum(char.isalpha() and not char.isascii() for char in text)
-    letters = sum(char.isalpha() for char in text)
-    words = [word for word in text.split() if not word.isascii()]
-    odd = sum(bool(_INSIDE_WORD.search(word)) for word in words)
-    return accented <= _WESTERN_SHARE * letters and odd * 10 <= len(words)
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -254,7 +237,8 @@ def repair(line: bytes, page: str) -> str:
         except UnicodeDecodeError:
             pass  # not only surrogates are wrong
     torn_only = _TORN_CHAR.sub(b"", line).isascii()
-    if not torn_only and (page in _MULTIBYTE or not _UTF8_CHAR.search(line)):
+    alone = len(_HIGH.findall(_UTF8_CHAR.sub(b"", line)))
+    if not torn_only and (page in _MULTIBYTE or alone > len(_UTF8_CHAR.findall(line))):
         text = _strict(line, page)
         if text is not None:
             return text
