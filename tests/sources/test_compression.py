@@ -42,6 +42,25 @@ def test_damage_in_the_middle_is_named(kind):
     assert unpacked(bytes(packed))[1].damage
 
 
+def test_what_stands_before_the_damage_of_a_small_gzip_is_handed_out():
+    lines = "".join(f"line {n}: {RAW[n * 40 : n * 40 + 40].hex()}\n" for n in range(9000)).encode()
+    packed = bytearray(gzip.compress(lines))
+    packed[len(packed) // 2 : len(packed) // 2 + 400] = bytes(400)
+    raw, stream = unpacked(bytes(packed))
+    assert "damaged" in str(stream.damage)
+    whole = raw[: len(lines) // 3]
+    assert len(whole) == len(lines) // 3
+    assert lines.startswith(whole)
+
+
+def test_a_wrong_checksum_takes_no_row_away(save, read_all):
+    packed = bytearray(gzip.compress(b'{"text": "a sentence of five words"}\n' * 10))
+    packed[-8] ^= 1
+    rows, reader = read_all(save("a.jsonl.gz", bytes(packed)))
+    assert len(rows) == 10
+    assert "incorrect data check" in reader.rejects[0].reason
+
+
 @pytest.mark.parametrize("kind", PACK)
 def test_a_bomb_stops_at_the_limit(kind):
     raw, stream = unpacked(PACK[kind](bytes(20_000_000)), limit=5_000_000)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import zstandard
 
 CHUNK = 1 << 20
+_GZIP_FEED = 1 << 16
 _ZSTD_FEED = 1 << 12  # a 4 KiB feed of run-length blocks unpacks to at most 128 MiB
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
@@ -104,14 +105,19 @@ class ByteStream:
                 if not packed and not (packed := self._read(CHUNK)):
                     self.damage = self.damage or "the gzip file is cut off"
                     return
+                feed, packed = packed[:_GZIP_FEED], packed[_GZIP_FEED:]
+                before = engine.copy()
                 try:
-                    out = engine.decompress(packed, CHUNK)
+                    out = engine.decompress(feed, CHUNK)
                 except zlib.error as error:
                     self.damage = f"the gzip file is damaged ({error})"
+                    yield _up_to_the_damage(before, feed)
                     return
-                packed = engine.unconsumed_tail
+                packed = engine.unconsumed_tail + packed
                 yield out
-            packed = (engine.unused_data or self._read(CHUNK)).lstrip(b"\x00")  # members may be padded with zeros
+            packed = (engine.unused_data + packed or self._read(CHUNK)).lstrip(
+                b"\x00"
+            )  # members may be padded with zeros
             if packed and not packed.startswith(_GZIP[: len(packed)]):
                 self.damage = "the gzip file is followed by bytes that are not gzip"
                 return
@@ -135,3 +141,14 @@ class ByteStream:
                     return
             packed = engine.unused_data + packed
             packed = packed or self._read(CHUNK)
+
+
+def _up_to_the_damage(engine: zlib._Decompress, feed: bytes) -> bytes:
+    """What `feed` unpacks to before the byte at which it breaks; `decompress` gives nothing of a feed that breaks."""
+    out = []
+    for start in range(len(feed)):
+        try:
+            out.append(engine.decompress(feed[start : start + 1]))
+        except zlib.error:
+            break
+    return b"".join(out)
