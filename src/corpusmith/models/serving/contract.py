@@ -121,8 +121,8 @@ class ServedModel(Protocol):
         """
         ...
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of unit length per text.
+    async def embed(self, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
+        """One vector of unit length per text, each given as token ids.
 
         Raises:
             ParameterError: The model makes none, or a text is longer than its context.

@@ -27,6 +27,9 @@ from corpusmith.models.serving.reading import embeddings, prompt_chances
 from corpusmith.models.serving.sampling import Chosen, Draws, Senseless, choose
 from corpusmith.models.serving.spelling import Spelling, Writer
 
+TOGETHER = 32
+"""Most texts of one request that wait to be embedded at a time."""
+
 
 @dataclass(frozen=True)
 class EngineLimits:
@@ -161,16 +164,19 @@ class Engine:
         found: list[Chosen | None] = await self._read(list(ids), work, f"score {top}")
         return [self._told(token, chosen) for token, chosen in zip(ids, found, strict=True)]
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
         """One vector of unit length per text: the mean of its tokens' last hidden states."""
-        prompts = [self.text_ids(text) for text in texts]
         for ids in prompts:
             self._check(ids, 0)
 
         def work(prompts: Sequence[Sequence[int]]) -> Sequence[Any]:
             return embeddings(self._forward, prompts)
 
-        return list(await asyncio.gather(*(self._read(ids, work, "embed") for ids in prompts)))
+        out: list[list[float]] = []
+        for start in range(0, len(prompts), TOGETHER):
+            part = prompts[start : start + TOGETHER]
+            out += await asyncio.gather(*(self._read(list(ids), work, "embed") for ids in part))
+        return out
 
     async def close(self) -> None:
         """Answer what is there, then let go of the weights."""

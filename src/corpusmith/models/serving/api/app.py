@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from corpusmith.core.errors import CorpusmithError
-from corpusmith.models.serving.api import chat, models
+from corpusmith.models.serving.api import chat, completions, embeddings, models, rag
 from corpusmith.models.serving.api.desk import Desk
 from corpusmith.models.serving.api.errors import error_response, refusal_of
 from corpusmith.models.serving.api.limits import Limits
@@ -37,7 +37,7 @@ def create_app(
     app = FastAPI(title="corpusmith", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
     limits = limits or Limits()
     app.state.desk = Desk(fleet, grounders or {}, limits)
-    for part in (chat, models):
+    for part in (chat, completions, embeddings, rag, models):
         app.include_router(part.router)
     for kind in (CorpusmithError, Refused, RequestValidationError, HTTPException, TimeoutError):
         app.add_exception_handler(kind, _refuse)

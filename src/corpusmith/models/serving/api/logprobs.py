@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,23 +18,39 @@ def of_chat(tokens: Sequence[Token]) -> dict[str, Any]:
     return {"content": content, "refusal": None}
 
 
-def of_completion(tokens: Sequence[Token], top: int, offset: int = 0) -> dict[str, Any]:
+class Places:
+    """Where in a text each token begins, in characters.
+
+    Args:
+        echoed: The prompt, where it stands before the answer: control tokens count as far as they are written there.
+    """
+
+    def __init__(self, echoed: str = "") -> None:
+        self._echoed, self._at = echoed, 0
+        self._bytes = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def place(self, token: Token) -> int:
+        """Of the next token."""
+        at, raw = self._at, token.raw
+        if not raw and self._echoed.startswith(token.text, at):
+            raw = token.text.encode()
+        self._at += len(self._bytes.decode(raw))
+        return at
+
+
+def of_completion(tokens: Sequence[Token], top: int, places: Places) -> dict[str, Any]:
     """`choices[].logprobs` of completions.
 
     Args:
         tokens: Of the prompt, where it is echoed, and the answer.
         top: How many alternatives were asked for.
-        offset: Characters before the first of them.
+        places: Of the tokens before them.
     """
-    offsets = []
-    for token in tokens:
-        offsets.append(offset)
-        offset += len(token.text)
     return {
         "tokens": [token.text for token in tokens],
         "token_logprobs": [_finite(token.logprob) for token in tokens],
         "top_logprobs": [_alternatives(token) for token in tokens] if top else None,
-        "text_offset": offsets,
+        "text_offset": [places.place(token) for token in tokens],
     }
 
 

@@ -7,6 +7,8 @@ once; so no route has to look. Whatever happens, a request is recorded once.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -21,6 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 DRAINED = 16
 """How many times the limit is still read of a body that is too large, so that the client hears why."""
+
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class _HungUp(Exception):  # noqa: N818 - not a failure
@@ -92,6 +96,8 @@ class Reception:
                 body += chunk
         if size > limit:
             raise Refused(413, f"the request is larger than {limit:,} bytes", code="request_too_large")
+        if _HALF_PAIR.search(body) and not _is_unicode(body):
+            raise Refused(400, "the body holds half a surrogate pair, which is no character", code="invalid_json")
         return bytes(body)
 
     async def _run(
@@ -123,3 +129,14 @@ class Reception:
             raise _HungUp
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
+
+
+def _is_unicode(body: bytes | bytearray) -> bool:
+    """Whether every text in the JSON can be written as UTF-8; what is no JSON is told elsewhere."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return True
