@@ -1,12 +1,12 @@
 """What can go wrong with a chat model, as a part of the one error tree.
 
-    ModelFailure                 the model gave no usable answer; the rules can go on without it
+    ModelFailure        exit 2   the model gave no usable answer; the rules can go on without it
     |- ModelTimeout              no answer in time, after every attempt
     |- ModelRateLimited          429; `retry_after` seconds when the server said so
     |- ModelServerError          5xx, or the server was not reached
     |- ModelBadReply             an answer that is no chat completion (broken JSON, no choices)
-    |- ModelAuthError            exit 2: the key is missing or refused
-    `- ModelRequestError         exit 2: the server refuses the request (no such model, text too long)
+    |- ModelAuthError            the key is missing or refused
+    `- ModelRequestError         the server refuses the request (no such model, text too long)
 
 A completion whose text does not fit the schema is no failure: it is a `ChatReply` with an error, for the caller to send
 back. Messages never hold a key.
@@ -19,6 +19,8 @@ from corpusmith.core.errors import CorpusmithError, UsageError
 
 class ModelFailure(CorpusmithError):  # noqa: N818 - the name says what it is
     """A call to a chat model gave nothing; `fields['model']` names the model, `fields['status']` the HTTP status."""
+
+    exit_status = 2
 
 
 class ModelTimeout(ModelFailure):

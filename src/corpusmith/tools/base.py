@@ -2,7 +2,7 @@
 
 `tiny` is pre-trained here, on the half of the bundled documents that no run works on; a local folder or a hub model is
 checked and referred to, its weights are not copied. Identity holds the digest of the documents or of the folder, or the
-hub's commit: what the name points at tomorrow is another model.
+hub's commit: what the name points at tomorrow is another model. A model at a provider is referred to by its name.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from corpusmith.core.errors import ParameterError
 from corpusmith.core.model_manifest import MANIFEST_NAME, MODEL_FOLDER, ModelManifest
 from corpusmith.core.tools import Effect, StepContext, Tool, ToolParams, ToolResult
 from corpusmith.models.bases import TINY, describe, inspect, point_at
 from corpusmith.models.digests import model_digests
+from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.tiny import TinyRecipe, pretrain_tiny
 from corpusmith.sources.bundled import base_documents
 
@@ -32,6 +34,7 @@ class BaseParams(ToolParams):
 
     name: str = Field(TINY, min_length=1, description="tiny, a local folder, or a hub id such as owner/name")
     revision: str | None = Field(None, description="hub: branch, tag or commit; the main branch when null")
+    hosted: bool = Field(False, description="the name is a model at a provider of the OpenAI API, to be judged beside")
     tiny: TinyRecipe = Field(TinyRecipe(), description="tiny: its shape and pre-training")
 
 
@@ -39,7 +42,7 @@ class BaseResult(ToolResult):
     """What the model is."""
 
     name: str
-    kind: Literal["full", "reference"]
+    kind: Literal["full", "reference", "hosted"]
     digest: str
     parameters: int = Field(description="all of them")
     context_length: int | None
@@ -58,6 +61,8 @@ def base(params: BaseParams, ctx: StepContext) -> BaseResult:
         PreconditionError: It cannot be trained, or the extra `train` is missing.
         ParameterError: The name or the revision is none.
     """
+    if params.hosted:
+        return _keep(_at_provider(params), ctx)
     access = ctx.services.get("hub")
     point = point_at(params.name, params.revision, access)
     loss = tokens = None
@@ -66,10 +71,23 @@ def base(params: BaseParams, ctx: StepContext) -> BaseResult:
     else:
         ctx.emit(f"base: checking {params.name}")
         manifest = describe(point, params.name, access)
+    return _keep(manifest, ctx, loss, tokens)
+
+
+def _at_provider(params: BaseParams) -> ModelManifest:
+    """A model at a provider: it is known there by its name, and by nothing else here."""
+    if params.revision is not None:
+        raise ParameterError(f"{params.name} has no revisions", hint="Leave out the revision.")
+    return ModelManifest(kind="hosted", name=params.name, digest=params.name, location=params.name, chat_template=True)
+
+
+def _keep(
+    manifest: ModelManifest, ctx: StepContext, loss: float | None = None, tokens: int | None = None
+) -> BaseResult:
     ctx.writer.path(MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2), "utf-8")
     return BaseResult(
         name=manifest.name,
-        kind="full" if manifest.kind == "full" else "reference",
+        kind="reference" if manifest.kind == "adapter" else manifest.kind,
         digest=manifest.digest,
         parameters=manifest.parameters or 0,
         context_length=manifest.context_length,
@@ -112,6 +130,8 @@ def bundled_texts(library: Path | None = None) -> tuple[str, ...]:
 
 
 def _snapshot(params: BaseParams, services: Mapping[str, Any]) -> dict[str, Any]:
+    if params.hosted:
+        return {"uri": (services.get("openai") or HostedAccess()).endpoint}
     point = point_at(params.name, params.revision, services.get("hub"))
     if point.kind == "tiny":
         texts = json.dumps(bundled_texts()).encode()

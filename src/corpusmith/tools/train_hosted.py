@@ -30,6 +30,7 @@ from corpusmith.models.hosted.outcome import HostedOutcome, outcome_of
 from corpusmith.models.hosted.purse import Purse
 from corpusmith.models.hosted.pursuit import Pursuit, WhenStopped, pauser
 from corpusmith.models.hosted.shapes import JobEvent, JobOrder
+from corpusmith.models.loading import manifest_of
 from corpusmith.ops.ledger_lines import ledger_lines
 from corpusmith.tools.train_hosted_rows import SPLIT, examples
 
@@ -101,6 +102,11 @@ def check(params: TrainHostedParams, inputs: Mapping[str, Dataset]) -> None:
         raise ParameterError("train_hosted: beta is a setting of dpo", hint="Leave it out.")
     if SPLIT in data.schema.names and params.split == params.validation_split:
         raise ParameterError("train_hosted: the rows to train on are the held-out rows", hint="Name another split.")
+    if "base" in inputs and manifest_of(inputs["base"]).location != params.base:
+        raise ParameterError(
+            f"train_hosted: the input in the role `base` is not {params.base}",
+            hint=f"Make it with the step `base`: name {params.base}, hosted true.",
+        )
     training = write_file(examples(data, params.method, params.split, params.system), None)
     check_training_file(training, params.split if SPLIT in data.schema.names else None)
     if params.price_per_million_tokens is not None:  # else the settings may know one, which are not at hand here
@@ -212,10 +218,13 @@ def _record(
     secrets: Sequence[str],
 ) -> None:
     """The side files: manifest, outcome, events."""
+    below = ctx.inputs.get("base")
     manifest = ModelManifest(
         kind="hosted",
         name=params.suffix or outcome.model,
         digest=outcome.model,
+        base=None if below is None else below.id,
+        base_digest=None if below is None else manifest_of(below).digest,
         location=outcome.model,
         chat_template=True,
     )
@@ -241,6 +250,7 @@ TOOL = Tool(
     params=TrainHostedParams,
     run=run,
     summary="Fine-tune a model at a provider of the OpenAI fine-tuning API: upload, job, wait. Costs money.",
+    inputs=("data", "base?"),
     effects=frozenset({Effect.WRITE_STORE, Effect.SPEND_MONEY}),
     makes="model",
     check=check,

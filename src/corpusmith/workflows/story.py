@@ -107,7 +107,9 @@ class RunStory:
 
 def _model_lines(model: dict[str, Any]) -> list[str]:
     """The model of a run for a terminal."""
-    lines = [f"model    {model['ref']} on {model['base']}, {len(model['trials'])} trials"] if model.get("ref") else []
+    trials = len(model.get("trials", ()))
+    tried = "1 trial" if trials == 1 else f"{trials} trials"
+    lines = [f"model    {model['ref']} on {model['base']}, {tried}"] if model.get("ref") else []
     said = (
         model.get("first_line"),
         model.get("ablation_line"),

@@ -16,7 +16,7 @@ from corpusmith.core.errors import UsageError, WorkspaceError
 from corpusmith.core.gates import Metric
 from corpusmith.core.tools import Tool
 from corpusmith.engine.runner import Runner
-from corpusmith.store.model_evidence import read_scorecard
+from corpusmith.store.model_evidence import manifest_of, read_scorecard
 from corpusmith.store.registry import ModelRegistry
 from corpusmith.workflows.recipe import Trigger
 
@@ -84,7 +84,7 @@ def champion_roles(registry: ModelRegistry, name: str, model: str) -> dict[str, 
     if registry.aliases(name).champion is None:
         return {}
     champion = registry.resolve(f"{name}@champion")
-    if champion.artifact == model:
+    if champion.artifact == model or champion.digest == manifest_of(registry.artifacts.open(model)).digest:
         return {}
     return {"champion": champion.artifact} | ({"champion_base": champion.base} if champion.base else {})
 

@@ -27,7 +27,7 @@ from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
 from corpusmith.core.brief import Brief, TrainingWish
 from corpusmith.core.decisions import Decision, Option
-from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
+from corpusmith.core.errors import BudgetExceeded, CorpusmithError, UsageError, WorkspaceError
 from corpusmith.core.metrics import METRICS
 
 VALIDATION = {"split": "validation", "few_shot": 0, "answer_rows": 0, "overlap": "drop"}
@@ -69,7 +69,7 @@ def customize(session: Session, state: LoopState) -> LoopState:
 
 def _at_hand(wish: TrainingWish, work: ModelWork) -> TrainingWish:
     """The wish with the bases that could be had."""
-    return wish if wish.hosted else wish.model_copy(update={"bases": tuple(base.name for base in work.bases)})
+    return wish.model_copy(update={"bases": tuple(base.name for base in work.bases)})
 
 
 def _too_short(session: Session, work: ModelWork, step: Step) -> str:
@@ -86,12 +86,13 @@ def _too_short(session: Session, work: ModelWork, step: Step) -> str:
 def _run(
     session: Session, brief: Brief, wish: TrainingWish, state: LoopState, trial: Trial, base: BaseModelFacts | None
 ) -> Trial:
-    inputs = {"data": state["data"]}
     if base is None:
+        raise CorpusmithError(f"no base {trial.setting.base} is at hand")
+    inputs = {"data": state["data"], "base": base.artifact}
+    if wish.hosted:
         params = calls.hosted_params(trial.setting, wish, registry_name(brief), brief.budgets.cost_usd)
         trial = calls.hosted(trial, session.step("train_hosted", params, inputs).artifact)
     else:
-        inputs["base"] = base.artifact
         if wish.replay_rows and wish.replay_from:
             inputs["replay"] = session.ingest([wish.replay_from], None).id
         calls.place_training(session, wish.place)
@@ -120,7 +121,7 @@ def _trial_decision(brief: Brief, state: LoopState, work: ModelWork, step: Step,
         unmet=tuple(gate.metric for gate in model_gates(brief)),
         options=tuple(options),
         chosen=step.move.name,
-        tool="train",
+        tool="train_hosted" if step.setting.adapter == "hosted" else "train",
         params=said,
         metric="gain_over_base_low",
         predicted=_predicted(work),

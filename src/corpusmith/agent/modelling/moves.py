@@ -85,7 +85,7 @@ def settings_of(wish: TrainingWish) -> list[Setting]:
     return [
         Setting(
             base=base,
-            adapter=wish.adapter,
+            adapter="hosted" if wish.hosted else wish.adapter,
             rank=wish.rank,
             learning_rate=wish.learning_rate,
             epochs=wish.epochs,
@@ -103,6 +103,8 @@ def next_step(work: ModelWork, wish: TrainingWish, seed: int) -> Step | None:
         if setting not in tried:
             why = "its defaults" if len(wish.bases) == 1 else f"{setting.base} with its defaults, to compare the bases"
             return Step(DEFAULT, setting, why)
+    if wish.hosted:  # each costs money, and rate and rank are the provider's
+        return None
     best = work.chosen
     drawn = sum(trial.move == DRAWN.name for trial in work.trials)
     if drawn + len(wish.bases) < wish.trials and best is not None:

@@ -41,9 +41,10 @@ def select(session: Session, state: LoopState) -> LoopState:
         say(session, "unfit", unfit)
         return go(state, work.with_problem(unfit), "assess", turn)
     found: list[BaseModelFacts] = []
-    for name in () if wish.hosted else wish.bases:
+    for name in wish.bases:
+        params = {"name": name} | ({"hosted": True} if wish.hosted else {})
         try:
-            base = session.step("base", {"name": name}, {}, seed=0)  # one `tiny` for all runs of a workspace
+            base = session.step("base", params, {}, seed=0)  # one `tiny` for all runs of a workspace
         except (WorkspaceError, BudgetExceeded) as error:
             return stopped(state, work, error, turn)
         except UsageError as error:
@@ -60,7 +61,7 @@ def select(session: Session, state: LoopState) -> LoopState:
             )
         )
     work = work.model_copy(update={"bases": tuple(found)})
-    ready = way == "fine-tuning" and (bool(found) or wish.hosted)
+    ready = way == "fine-tuning" and bool(found)
     return go(state, work, "customize" if ready else "assess", turn)
 
 

@@ -18,7 +18,7 @@ class Setting(_Frozen):
     """One way to train; None leaves it to the tool's own default for the base and the method."""
 
     base: str = Field(description="name of the base, as the brief has it")
-    adapter: Literal["lora", "dora", "qlora", "prompt", "none"] = "lora"
+    adapter: Literal["lora", "dora", "qlora", "prompt", "none", "hosted"] = "lora"
     rank: int | None = None
     learning_rate: float | None = None
     epochs: float | None = None

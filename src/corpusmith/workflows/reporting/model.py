@@ -121,18 +121,26 @@ def curve_of(points: list[dict[str, Any]]) -> Curve | None:
 
 
 def training_facts(training: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """What a training cost, as names and values for a person."""
+    """What a training cost, as names and values for a person; a provider tells fewer of them."""
     if training is None:
         return []
+
+    def told(key: str, form: str = ",", unit: str = "") -> str | None:
+        value = training.get(key)
+        return None if value is None else f"{value:{form}}{unit}"
+
+    peak = training.get("peak_memory_bytes")
     facts = [
-        ("Steps", f"{training['steps']:,}"),
-        ("Tokens seen", f"{training['tokens']:,}"),
-        ("with loss", f"{training['loss_tokens']:,}"),
-        ("Tokens per second", f"{training['tokens_per_s']:,.0f}"),
-        ("MFU", "no peak is known" if training["mfu"] is None else f"{training['mfu']:.1%}"),
-        ("Peak memory", f"{training['peak_memory_bytes'] / 2**20:,.0f} MiB"),
-        ("Seconds", f"{training['seconds']:,.1f}"),
-        ("Workers", str(training["workers"])),
+        ("Steps", told("steps")),
+        ("Tokens seen", told("tokens")),
+        ("with loss", told("loss_tokens")),
+        ("Tokens per second", told("tokens_per_s", ",.0f")),
+        ("MFU", "no peak is known" if training.get("mfu", 0) is None else told("mfu", ".1%")),
+        ("Peak memory", None if peak is None else f"{peak / 2**20:,.0f} MiB"),
+        ("Seconds", told("seconds", ",.1f")),
+        ("Workers", told("workers")),
+        ("Job at the provider", told("job", "")),
+        ("Billed", told("usd", ",.2f", " USD")),
+        ("Restarts", told("restarts") if training.get("restarts") else None),
     ]
-    restarts = training.get("restarts") or 0
-    return facts + ([("Restarts", str(restarts))] if restarts else [])
+    return [(name, value) for name, value in facts if value is not None]
