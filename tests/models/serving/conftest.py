@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -45,6 +45,37 @@ def running(app: Any) -> Iterator[str]:
             thread.join(30)
 
 
+class Shelf:
+    """Retrieval over three sentences: those that share a long word with the question."""
+
+    fields: ClassVar[list[str]] = ["author"]
+    texts: ClassVar[dict[str, str]] = {
+        "rows#0": "The river rises in the hills.",
+        "rows#1": "Seven ships lay in the harbour.",
+        "rows#2": "A baker sells bread in the market.",
+    }
+
+    def ground(self, messages: Any, *, k: int = 4, filters: Any = None) -> Any:
+        from corpusmith.core.errors import ParameterError, SourceError
+        from corpusmith.models.serving.contract import Grounding
+
+        question = messages[-1]["content"]
+        if "storm" in question:
+            raise SourceError("the store went away")
+        if set(filters or {}) - set(self.fields):
+            raise ParameterError("the index has no such field", hint="There is: author.")
+        words = {word.strip("?.").lower() for word in question.split() if len(word) > 4}
+        rows = [row for row, text in self.texts.items() if words & {w.strip(".").lower() for w in text.split()}][:k]
+        cited = [
+            {"n": n, "row_id": row, "chunk_id": row, "source": "rows", "title": "", "url": "", "score": 1.0,
+             "text": self.texts[row]}
+            for n, row in enumerate(rows, 1)
+        ]  # fmt: skip
+        quoted = "\n".join(f"[{one['n']}] {one['text']}" for one in cited)
+        asked = [*messages[:-1], {"role": "user", "content": f"{quoted}\n{question}"}]
+        return Grounding(asked, cited, dict(filters or {}), found=bool(cited))
+
+
 @dataclass
 class Served:
     """A running server and what stands behind it."""
@@ -75,15 +106,15 @@ def opened(tiny_folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def served(opened: Any) -> Iterator[Served]:
-    """The server that all tests share; the model is called `tiny`."""
+    """The server that all tests share; the model is called `tiny`, and `bare` where it has no index."""
     from corpusmith.models.serving.api.app import create_app
     from corpusmith.models.serving.api.limits import Limits
     from corpusmith.models.serving.engine import Engine
     from corpusmith.models.serving.plain import FixedFleet, Listed, OpenGate
 
     engine = Engine(opened, "tiny@1")
-    fleet, recorder = FixedFleet({"tiny": engine}), Listed()
-    app = create_app(fleet, OpenGate(), recorder, limits=Limits(body_bytes=1_000_000))
+    fleet, recorder = FixedFleet({"tiny": engine, "bare": engine}), Listed()
+    app = create_app(fleet, OpenGate(), recorder, {"tiny": Shelf()}, limits=Limits(body_bytes=1_000_000))
     with running(app) as url:
         found = Served(url, engine, opened, fleet, recorder)
         yield found

@@ -129,9 +129,13 @@ def test_embeddings(served: Any) -> None:
 
 
 def test_models(served: Any) -> None:
-    assert [one.id for one in served.client.models.list()] == ["tiny"]
+    assert [one.id for one in served.client.models.list()] == ["tiny", "tiny+rag", "bare"]
     assert served.client.models.retrieve("tiny").object == "model"
+    assert served.client.models.retrieve("tiny+rag").filters == ["author"]
     import httpx
 
     found = httpx.get(f"{served.url}/healthz")
-    assert (found.status_code, found.json()) == (200, {"live": True, "ready": True, "models": {"tiny": "tiny@1"}})
+    assert (found.status_code, found.json()) == (
+        200,
+        {"live": True, "ready": True, "models": {"tiny": "tiny@1", "bare": "tiny@1"}},
+    )

@@ -66,7 +66,7 @@ def test_an_unknown_model(served: Any) -> None:
         served.client.models.retrieve("other")
     assert caught.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
-        served.client.chat.completions.create(model="tiny+rag", messages=ASKED)
+        served.client.chat.completions.create(model="bare+rag", messages=ASKED)
     assert served.recorder.asked[-1].status == 404
 
 

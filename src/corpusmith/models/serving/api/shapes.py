@@ -235,5 +235,6 @@ ERRORS: Mapping[int | str, dict[str, Any]] = {
         429: "Over the rate",
         500: "The server failed",
         503: "Too busy, or shutting down",
+        "default": "Any other error",
     }.items()
 }

@@ -1,0 +1,64 @@
+"""The API fuzzed by its own OpenAPI document: whatever is sent, nothing is a 5xx and every error is an error object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("schemathesis")
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+OPERATIONS = (
+    "POST /v1/chat/completions",
+    "POST /v1/completions",
+    "POST /v1/embeddings",
+    "POST /v1/rag",
+    "GET /v1/models",
+    "GET /v1/models/{name}",
+)
+EXAMPLES = 40
+
+
+@pytest.fixture(scope="session")
+def operations(served: Any) -> dict[str, Any]:
+    """Every operation of the document."""
+    schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+    found = [one.ok() for one in schema.get_all_operations()]
+    return {one.label: one for one in found}
+
+
+def test_the_document_names_every_route(operations: dict[str, Any]) -> None:
+    assert set(operations) == set(OPERATIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        (name, mode)
+        for name in OPERATIONS
+        for mode in schemathesis.GenerationMode
+        if name.startswith("POST") or mode is schemathesis.GenerationMode.POSITIVE
+    ],
+)
+def test_no_answer_is_a_server_error(served: Any, operations: dict[str, Any], name: str, mode: Any) -> None:
+    statuses = set()
+
+    @given(case=operations[name].as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    def ask(case: Any) -> None:
+        if isinstance(case.body, dict) and isinstance(model := case.body.get("model"), str):
+            case.body["model"] = "tiny+rag" if len(model) % 4 == 3 else "tiny"  # else all of them were 404
+        found = case.call(base_url=served.url)
+        statuses.add(found.status_code)
+        assert found.status_code < 500, found.text
+        if found.status_code >= 400:
+            assert set(found.json()["error"]) == {"message", "type", "param", "code"}
+
+    ask()
+    if name != "GET /v1/models/{name}":
+        assert 200 in statuses or mode is not schemathesis.GenerationMode.POSITIVE
