@@ -72,12 +72,23 @@ class KeyGate:
         """See `contract.Gatekeeper.admit`."""
         if self.draining:
             raise Refused(503, "the server is shutting down", "server_error", code="draining", retry_after_s=2.0)
+        caller = self.identify(headers)
+        key = self._by_name.get(caller.id)
+        if key is not None:
+            self._take_request(key)
+        return caller
+
+    def identify(self, headers: Mapping[str, str]) -> Caller:
+        """Who asks, without counting it.
+
+        Raises:
+            Refused: 401 without a good key, 403 from another machine where there are none.
+        """
         if self.is_open:
             if not _is_local(headers.get("host", "")):
                 raise Refused(403, "this server has no keys and answers its own machine only", "permission_error")
             return Caller(ANYONE)
         key = self._key(headers.get("authorization", ""))
-        self._take_request(key)
         return Caller(key.name, redact=key.redact)
 
     def _key(self, header: str) -> ApiKey:
