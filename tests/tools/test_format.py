@@ -232,3 +232,18 @@ def test_a_split_that_the_rows_came_with_is_kept(make_dataset, call_tool):
     assert result.splits == {"train": 1, "validation": 1, "test": 1}
     by_row = dict(zip(made.table().column("row_id").to_pylist(), made.table().column("split").to_pylist(), strict=True))
     assert by_row == {"in.jsonl#0": "train", "in.jsonl#1": "test", "in.jsonl#2": "validation"}
+
+
+def test_what_a_given_split_lacks_is_drawn_from_its_train_by_group(make_dataset, call_tool) -> None:
+    given = ["test" if n % 10 == 0 else "train" for n in range(200)]
+    rows = [{**row, "meta": json.dumps({"split": split})} for row, split in zip(texts(200), given, strict=True)]
+    result, out = call_tool(TOOL, FormatParams(held_out_frac=0.1), {"data": make_dataset(rows)}, seed=5)
+    where = members(out)
+    assert {name for name, split in where.items() if split == "test"} == {f"in.jsonl#{n}" for n in range(0, 200, 10)}
+    assert abs(result.splits["validation"] - 18) <= 2
+    pairs = [(f"in.jsonl#{n}", f"in.jsonl#{n - 1}") for n in range(4, 200, 5) if n % 10 and (n - 1) % 10]
+    assert all(where[one] == where[other] for one, other in pairs)
+    card = (out.file("export") / "README.md").read_text()
+    assert "It came without validation" in card
+    whole, _ = call_tool(TOOL, FormatParams(), {"data": make_dataset(rows)}, seed=5)
+    assert whole.splits == {"train": 180, "test": 20}

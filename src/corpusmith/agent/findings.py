@@ -1,4 +1,4 @@
-"""What the data turned out to be: the gates that follow from it, and sentences about what is wrong with it.
+"""What the data turned out to be: the gates and splits that follow, and sentences about what is wrong with it.
 
 A sentence says what is wanted before a row was read. Whether rows are pairs, whether they came split and whether their
 answers can be held against documents is known only now; so the gates that such data needs are added to the brief here,
@@ -8,13 +8,15 @@ none that was asked for is touched, and what was measured is said in numbers bef
 from __future__ import annotations
 
 from corpusmith.agent.understanding.defaults import MUST, PROSE_METRICS, Row, house_gates, shape_rows
-from corpusmith.core.brief import Brief
+from corpusmith.agent.understanding.model_wish import DRAWN_SPLITS
+from corpusmith.core.brief import Brief, Splits
 from corpusmith.core.gates import Scorecard
 from corpusmith.core.rows import Shape
 
 HOUSE = "house default"
 AS_SEEN, FOUND = "brief as seen", "found "
 """Keys of the events that tell of it: of the brief with its gates, and how those of the findings begin."""
+KEPT_SPLITS = "splits: those that the data came with; what it lacks of validation and test is drawn from its train"
 UNCHECKED = (
     "whether answers are grounded was not checked, for no documents were named ('answers must come from ./articles')"
 )
@@ -28,12 +30,16 @@ def as_seen(brief: Brief, shape: Shape, card: Scorecard) -> Brief:
         shape: What a row is.
         card: What was measured on the data as it came in.
     """
+    came_split = "split_leak_rate" in card.metrics
+    if came_split and DRAWN_SPLITS in brief.assumed:
+        assumed = tuple(KEPT_SPLITS if line == DRAWN_SPLITS else line for line in brief.assumed)
+        brief = brief.model_copy(update={"splits": Splits(), "assumed": assumed})
     gates = brief.gates
     rows: list[Row] = []
     if shape is not Shape.TEXT and brief.output.shape is Shape.TEXT:
         gates = tuple(g for g in gates if not (g.metric in PROSE_METRICS and g.why.startswith(HOUSE)))
         rows += shape_rows(shape)
-    if brief.splits.train >= 1 and "split_leak_rate" in card.metrics:
+    if brief.splits.train >= 1 and came_split:
         rows.append(("split_leak_rate", "<=", 0.0, MUST, "the data came split, and near-duplicates straddle no split"))
     if "instruction_leak_rate" in card.metrics:
         why = "the data came split, and a test whose question was trained on tests memory"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,13 @@ class FormatParams(ToolParams):
     template: fmt.Template = Field("text", description="shape of the rows in the files")
     files: Files = Field("parquet", description="parquet, jsonl, or hf (a saved datasets.DatasetDict)")
     splits: Splits | None = Field(None, description="shares of the rows; null = keep the data's split, else all train")
+    held_out_frac: float = Field(
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="where the data's split is kept: share of its train that becomes validation, and test, by group, "
+        "each where the data came with none; 0 = none",
+    )
     window_tokens: int = Field(1024, ge=8, description="windows: tokens (words and punctuation marks) per window")
     window_stride: int | None = Field(None, ge=1, description="windows: tokens between starts; null = no overlap")
     window_min_tokens: int = Field(8, ge=1, description="windows: shorter last windows are left out")
@@ -164,7 +171,9 @@ def _plan(params: FormatParams, ctx: StepContext, windows: fmt.Windows | None) -
     table = pa.concat_tables(tables)
     refused = table.column(fmt.REFUSED).to_pylist()
     if keep_given and any(given := given_splits(table)):
-        return _kept_split(refused, given)
+        kept = _kept_split(refused, given)
+        missing = [name for name in SPLITS if name not in kept.names] if params.held_out_frac else []
+        return _hold_out(params, ctx, table, kept, missing) if missing else kept
     shares = {} if params.splits is None else {n: s for n, s in params.splits.model_dump().items() if s > 0}
     if len(shares) <= 1:
         only = next(iter(shares), "train")
@@ -196,6 +205,24 @@ def _kept_split(refused: list[str | None], given: list[str | None]) -> _Plan:
     split = np.array([SPLITS.index(name or "") for name in given], np.int64)
     names = tuple(name for at, name in enumerate(SPLITS) if (split == at).any()) or ("train",)
     return _Plan(refused, split, names, None, None, "The split of the input was kept.")
+
+
+def _hold_out(params: FormatParams, ctx: StepContext, table: pa.Table, kept: _Plan, missing: list[str]) -> _Plan:
+    """The split of the input, with groups of its train in the splits that it came without."""
+    share = params.held_out_frac
+    train = np.flatnonzero(kept.split == SPLITS.index("train"))
+    groups = _groups(params, ctx, table)
+    split = kept.split.copy()
+    split[train] = assign_splits(
+        groups[train],
+        table.column(fmt.WEIGHT).to_numpy()[train],
+        table.column(fmt.SPLIT_KEY).to_numpy()[train],
+        {"train": 1 - share * len(missing), **dict.fromkeys(missing, share)},
+    )
+    sizes = np.unique(groups[train], return_counts=True)[1]
+    rule = f"{kept.rule} It came without {' and '.join(missing)}: groups of rows of its train are held out as such."
+    names = tuple(name for name in SPLITS if name in (*kept.names, *missing))
+    return replace(kept, split=split, names=names, groups=len(sizes), largest=int(sizes.max(initial=0)), rule=rule)
 
 
 def _groups(params: FormatParams, ctx: StepContext, table: pa.Table) -> npt.NDArray[np.int64]:

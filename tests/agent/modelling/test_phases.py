@@ -107,6 +107,20 @@ def test_a_dataset_that_could_not_be_finished_says_why_nothing_was_trained(run_m
     assert any("is empty, so nothing could judge the model. Next: give more rows" in w for w in outcome["not_achieved"])
 
 
+def test_a_split_that_the_data_came_with_stays_and_only_what_it_lacks_is_drawn(run_model, script) -> None:
+    rows = [{"text": text, "split": "test" if n % 5 == 0 else "train"} for n, text in enumerate(ROWS)]
+    outcome, session = run_model(ASKED, rows)
+    assert outcome["status"] == 0, outcome["not_achieved"]
+    data = session.runner.workspace.artifacts.open(outcome["dataset"]["artifact"]).table(["row_id", "split"])
+    where = dict(zip(*(data.column(name).to_pylist() for name in ("row_id", "split")), strict=True))
+    assert {name for name, split in where.items() if split == "test"} == {f"rows.jsonl#{n}" for n in range(0, 60, 5)}
+    assert outcome["dataset"]["splits"]["validation"] == pytest.approx(5, abs=1)
+    assert [split for split, _ in script.evaluated] == ["validation", "test"]
+    assert any(line.startswith("splits: those that the data came with") for line in outcome["brief"]["assumed"])
+    drawn, _ = run_model(f"{ASKED}, 70/15/15 split", rows, run_id="r-2")
+    assert drawn["dataset"]["splits"]["test"] == pytest.approx(9, abs=1), "a split that was asked for is drawn"
+
+
 def test_a_search_tries_what_was_asked_for(run_model, script) -> None:
     script.gains = [0.1, 0.3, 0.2]
     outcome, session = run_model(ASKED + ", try 3 settings", ROWS)

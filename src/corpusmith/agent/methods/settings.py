@@ -10,6 +10,8 @@ from corpusmith.core.brief import Balance, Brief, NumberRange
 from corpusmith.core.rows import Shape
 
 Params = Mapping[str, Any]
+HELD_OUT_FRAC = 0.1
+"""Of a train that came without validation or test, for each of them, where a model is to be judged on it."""
 ANY_NUMBER = 1e15
 """A bound that no price, year or count reaches: the tool's own defaults are those of one case."""
 
@@ -152,6 +154,9 @@ def deliver(view: View) -> list[Params]:
         "name": view.brief.name,
         "languages": list(view.brief.languages),
     }
+    judged = view.brief.training is not None or view.brief.approach == "prompting"
+    if judged and splits.train >= 1 and not balanced:  # the data came split: only what it lacks is drawn
+        params["held_out_frac"] = HELD_OUT_FRAC
     if template == "windows" and output.window_tokens:
         params["window_tokens"] = output.window_tokens
     return [params]

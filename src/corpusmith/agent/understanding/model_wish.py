@@ -6,6 +6,9 @@ from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.core.brief import Brief, PlaceWish, TrainingWish
 
+DRAWN_SPLITS = "splits: 80% train, 10% validation, 10% test, for a model is judged on rows it was not trained on"
+"""What is said of splits that nobody asked for; they give way to those that the data came with."""
+
 
 def settle_shape(_: Scan, draft: Draft) -> None:
     """The shape of rows that the method needs, where nothing was said about it; runs after the template was read."""
@@ -70,7 +73,7 @@ def training_assumptions(brief: Brief, draft: Draft) -> list[str]:
         if brief.splits.train == 1:
             out.append("splits: none was wanted, so the model cannot be judged on rows it has not seen")
     if (wish is not None or brief.approach == "prompting") and not draft.has("splits"):
-        out.append("splits: 80% train, 10% validation, 10% test, for a model is judged on rows it was not trained on")
+        out.append(DRAWN_SPLITS)
     return out
 
 
