@@ -50,6 +50,17 @@ def test_the_path_follows_the_measurements(make_view, values: dict[str, float], 
     assert proposal.why
 
 
+def test_rows_cut_off_leave_before_rules_on_length_are_tried(make_view) -> None:
+    """They are short: a rule on length would look blunt and be left out, and the short ones would stay."""
+    asked = brief(("truncated_rate", "<=", 0.005), ("gopher_quality_fail_rate", "<=", 0.05), should=True)
+    values = {"truncated_rate": 0.04, "gopher_quality_fail_rate": 0.099}
+    trial = {"truncated_rate": 0.0, "gopher_quality_fail_rate": 0.0, "sample_retention": 0.95}
+    proposal = RulesPlanner().decide(make_view(asked, values, trials=lambda _n, _p: trial))
+    assert proposal.method == "drop-truncated"
+    done = make_view(asked, {**values, "truncated_rate": 0.0}, trials=lambda _n, _p: trial)
+    assert RulesPlanner().decide(done).method == "gopher-quality"
+
+
 def test_of_settings_that_reach_the_gate_the_one_that_removes_least_is_chosen(make_view) -> None:
     def trial(_name: str, params: Mapping[str, Any]) -> dict[str, float]:
         strict = "thresholds" not in params
@@ -80,6 +91,20 @@ def test_a_published_rule_that_takes_a_quarter_of_the_rows_is_left_out(make_view
     proposal = RulesPlanner().decide(make_view(gate, {"gopher_quality_fail_rate": 0.3}, trials=trial))
     assert proposal.params["thresholds"] == {"gopher_quality.alpha_word_frac": None}
     assert any("under the floor" in option.verdict for option in proposal.options)
+
+
+def test_a_sample_with_more_bad_rows_than_there_are_is_held_against_the_count(make_view) -> None:
+    """12 % of the sample would go, over the cap of a hope, and 6 % by one rule; the profile counted 7 % in all."""
+    trial = {
+        "gopher_quality_fail_rate": 0.0,
+        "sample_retention": 0.88,
+        "dropped:gopher_quality.stop_words": 0.06,
+        "dropped:gopher_quality.min_words": 0.06,
+    }
+    gate = brief(("gopher_quality_fail_rate", "<=", 0.05), should=True)
+    view = make_view(gate, {"gopher_quality_fail_rate": 0.07}, trials=lambda _n, _p: trial)
+    proposal = RulesPlanner().decide(view)
+    assert (proposal.method, proposal.params) == ("gopher-quality", {"gopher_quality": True})
 
 
 def test_what_was_rolled_back_is_not_tried_again_and_the_rest_goes_on(make_view) -> None:

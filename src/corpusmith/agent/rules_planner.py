@@ -93,7 +93,7 @@ def _choose_setting(candidate: Candidate, view: View, budget: LossBudget | None)
     for trial in trials:
         verdict = ""
         if trial.kept < floor:
-            verdict = f"leaves {trial.kept:.1%} of the sample, under the floor of {floor:.0%}"
+            verdict = f"leaves {trial.kept:.1%} of the rows, under the floor of {floor:.0%}"
         elif budget is not None and most is not None and 1 - trial.kept > most + EPSILON:
             verdict = budget.verdict(goal.name, 1 - trial.kept)
         if verdict:

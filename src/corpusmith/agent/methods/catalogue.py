@@ -16,6 +16,9 @@ from corpusmith.core.rows import Shape
 _REPAIRS = ("encoding_damage_rate", "html_rate")
 _SURFACE = (*_REPAIRS, "boilerplate_rate", "empty_rate")
 _LEAKS = ("instruction_leak_rate", "split_leak_rate")
+_WHOLE = (*_SURFACE, "language_rate", "truncated_rate")
+"""What comes before rules on length and ends of lines: a row cut off is short and ends in no mark, so that such a rule
+would look as if it described the genre."""
 
 _METHODS = (
     Method(
@@ -121,7 +124,7 @@ _METHODS = (
         "clean",
         ("gopher_quality_fail_rate",),
         s.gopher_quality,
-        after=(*_SURFACE, "language_rate"),
+        after=_WHOLE,
         removes=True,
         harm="non-English text, code",
     ),
@@ -132,7 +135,7 @@ _METHODS = (
         "clean",
         ("c4_fail_rate",),
         fixed(c4=True),
-        after=(*_SURFACE, "language_rate"),
+        after=_WHOLE,
         removes=True,
         harm="end punctuation alone cuts about 30 % of tokens; kills code",
     ),
@@ -143,7 +146,7 @@ _METHODS = (
         "clean",
         ("fineweb_fail_rate",),
         fixed(fineweb=True),
-        after=(*_SURFACE, "language_rate"),
+        after=_WHOLE,
         removes=True,
         harm="lists, chat",
     ),
@@ -203,7 +206,7 @@ _METHODS = (
         "dedup",
         ("near_duplicate_rate", "exact_duplicate_rate"),
         s.near_dedup,
-        after=(*_SURFACE, "language_rate", "truncated_rate", "pii_rate", *_LEAKS),
+        after=(*_WHOLE, "pii_rate", *_LEAKS),
         cost=1,
         removes=True,
         on_sample=False,
