@@ -71,10 +71,8 @@ def lm_eval_likelihoods(served: Any, requests: list[tuple[list[int], list[int]]]
     for choice, (context, _) in zip(found.choices, requests, strict=True):
         told = choice.logprobs
         chances = told.token_logprobs[len(context) : -1]
-        greedy = all(
-            token == max(top, key=top.get)
-            for token, top in zip(told.tokens[len(context) : -1], told.top_logprobs[len(context) : -1], strict=True)
-        )
+        tops = told.top_logprobs[len(context) : -1]
+        greedy = all(chance == max(top.values()) for chance, top in zip(chances, tops, strict=True))
         out.append((sum(chances), greedy))
     return out
 

@@ -42,8 +42,8 @@ class Reception:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit(self._limits.request_s)
-        scope.setdefault("state", {})["visit"] = visit
+        visit, state = Visit(self._limits.request_s), scope.setdefault("state", {})
+        visit.id, state["visit"] = state.get("request_id", visit.id), visit
         guarded = scope["path"].startswith("/v1")
 
         async def reply(message: Message) -> None:

@@ -223,18 +223,18 @@ class ErrorBody(BaseModel):
     error: ErrorFacts
 
 
+_SAID: Mapping[int | str, str] = {
+    400: "The request is wrong",
+    401: "No good API key",
+    403: "Not from there",
+    404: "No such model or route",
+    408: "It took too long",
+    413: "The request is too large",
+    429: "Over the rate",
+    500: "The server failed",
+    503: "Too busy, or shutting down",
+    "default": "Any other error",
+}
 ERRORS: Mapping[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": said}
-    for status, said in {
-        400: "The request is wrong",
-        401: "No good API key",
-        403: "Not from there",
-        404: "No such model or route",
-        408: "It took too long",
-        413: "The request is too large",
-        429: "Over the rate",
-        500: "The server failed",
-        503: "Too busy, or shutting down",
-        "default": "Any other error",
-    }.items()
+    status: {"model": ErrorBody, "description": said} for status, said in _SAID.items()
 }
