@@ -17,15 +17,15 @@ class MetricInfo:
     `scope` says what it is measured on: `data` alone, `run` = against the run's input (retention), `evals` = needs
     evaluation sets, `splits` = needs splits, `documents` = needs the documents that answers come from, `instruction` /
     `preference` = only on rows of that shape, `model` = of a trained model on an evaluation set, `ablation` = of the
-    data, by models trained on it.
+    data, by models trained on it, `index` = of a search index, on questions that its corpus asks and answers.
     """
 
     meaning: str
     better: Literal["lower", "higher"]
     unit: Literal["share", "count", "number"]
-    scope: Literal["data", "run", "evals", "splits", "documents", "instruction", "preference", "model", "ablation"] = (
-        "data"
-    )
+    scope: Literal[
+        "data", "run", "evals", "splits", "documents", "instruction", "preference", "model", "ablation", "index"
+    ] = "data"
 
 
 METRICS: dict[str, MetricInfo] = {
@@ -90,4 +90,7 @@ METRICS: dict[str, MetricInfo] = {
     "forgetting": MetricInfo("bits per byte lost against the base on a general set", "lower", "number", "model"),
     "ablation_gain": MetricInfo("bits per byte won on a clean holdout by curating", "higher", "number", "ablation"),
     "ablation_gain_low": MetricInfo("lower end of that gain's 95 % interval", "higher", "number", "ablation"),
+    "recall_at_10": MetricInfo("passages found among the first ten, of those that answer", "higher", "share", "index"),
+    "mrr": MetricInfo("one over the place of the first passage that answers, of ten", "higher", "share", "index"),
+    "ndcg_at_10": MetricInfo("nDCG of the first ten passages", "higher", "share", "index"),
 }

@@ -1,0 +1,197 @@
+"""A conversation with passages put in: what `+rag` and `/v1/rag` ask (`serving.contract.Grounder`).
+
+The last question is searched for, with the filters that it names (`conditions`); what is found is put before it as
+quotations (`quoting`), in the same user turn, so that no passage becomes a turn of its own and templates without a
+system turn work too. Where no passage speaks of the question (`evidence`), the model is told to say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from corpusmith.core.errors import ParameterError
+from corpusmith.models.retrieval.conditions import Asked, filters_in, given_filters
+from corpusmith.models.retrieval.evidence import support
+from corpusmith.models.retrieval.examining import nearest
+from corpusmith.models.retrieval.expansion import bare
+from corpusmith.models.retrieval.opening import IndexAccess, OpenIndex, open_index
+from corpusmith.models.retrieval.quoting import one_line, quoted
+from corpusmith.models.retrieval.search import Expand, Mode, Passage
+from corpusmith.models.serving.contract import Grounding
+from corpusmith.prompts.library import prompt
+from corpusmith.store.dataset import StoredDataset
+
+MOST_QUESTION_CHARS = 4_000
+"""Characters of a question that are searched for."""
+PER_ROW = 2
+
+
+@dataclass(frozen=True)
+class GrounderOptions:
+    """How passages are found and put in.
+
+    Attributes:
+        mode: What is searched; None = hybrid where there are vectors, else sparse.
+        expand: See `Retriever.search`; None = as the index was graded.
+        per_row: Passages of one document at most.
+        most_chars: Characters of passages at most, in all; the last is cut, at least 200 characters of each stay.
+        tokens: Control tokens of the model that will read them.
+        self_query: Whether filters are taken from the question.
+    """
+
+    mode: Mode | None = None
+    expand: Expand | None = None
+    per_row: int = PER_ROW
+    most_chars: int = 8_000
+    tokens: tuple[str, ...] = ()
+    self_query: bool = True
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a question found."""
+
+    passages: tuple[Passage, ...]
+    asked: Asked
+    speaks: bool
+
+
+class CorpusGrounder:
+    """Grounds conversations in one index. Safe to use from several threads.
+
+    Args:
+        index: An open index; closed with this.
+        options: How.
+    """
+
+    def __init__(self, index: OpenIndex, options: GrounderOptions | None = None) -> None:
+        self.index, self.options = index, options or GrounderOptions()
+
+    @property
+    def fields(self) -> list[str]:
+        """Payload fields that may be filtered on."""
+        return sorted(self.index.manifest.fields)
+
+    def find(self, question: str, k: int, filters: Mapping[str, Any] | None = None) -> Found:
+        """Passages for a question, and whether any speaks of it.
+
+        Raises:
+            ParameterError: A filter names a field that is not in the index.
+            SourceError: The store went away.
+        """
+        fields, retriever = self.index.manifest.fields, self.index.retriever
+        given = given_filters(filters or {}, fields)
+        own = filters_in(question, fields, tuple(given.filters)) if self.options.self_query else Asked(question)
+        words = bare(own.words[:MOST_QUESTION_CHARS])
+        where = (*given.where, *own.where)
+        expand = self.options.expand or self.index.manifest.expand
+        passages = retriever.search(
+            words, k, where=where, mode=self.options.mode, expand=expand, per_row=self.options.per_row
+        )
+        asked = Asked(words, where, {**own.filters, **given.filters}, (*given.notes, *own.notes))
+        return Found(tuple(passages), asked, bool(passages) and self._speaks(words, passages))
+
+    def ground(
+        self, messages: Sequence[Mapping[str, Any]], *, k: int = 4, filters: Mapping[str, Any] | None = None
+    ) -> Grounding:
+        """Find passages for the last question and put them in.
+
+        Raises:
+            ParameterError: Nobody asks anything, or a filter names a field that is not in the index.
+            SourceError: The store went away.
+        """
+        place = last_question(messages)
+        question = text_of(messages[place])
+        found = self.find(question, k, filters)
+        shown = self.shown(found.passages) if found.speaks else []
+        if shown:
+            blocks = [prompt("rag_answer").text, *(_block(n, p, self.options.tokens) for n, p in enumerate(shown, 1))]
+        else:
+            blocks = [prompt("rag_nothing").text]
+        turn = "\n\n".join([*blocks, f"Question: {question}"])
+        return Grounding(
+            messages=replaced(messages, place, turn),
+            citations=citations(shown),
+            filters=dict(found.asked.filters),
+            notes=found.asked.notes,
+            found=bool(shown),
+        )
+
+    def shown(self, passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
+        """Passages with as much of their text as there is room for."""
+        out, left = [], self.options.most_chars
+        for at, passage in enumerate(passages):
+            room = max(200, left - 200 * (len(passages) - at - 1))
+            text = passage.text.strip()
+            text = text if len(text) <= room else text[:room].rsplit(" ", 1)[0] + " …"
+            out.append((passage, text))
+            left -= len(text)
+        return out
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self.index.close()
+
+    def _speaks(self, words: str, passages: Sequence[Passage]) -> bool:
+        evidence, retriever = self.index.manifest.evidence, self.index.retriever
+        if support(words, passages, retriever.terms, retriever.stats) >= evidence.threshold:
+            return True
+        return evidence.cosine is not None and nearest(retriever, words) >= evidence.cosine
+
+
+def open_grounder(
+    index: StoredDataset, access: IndexAccess | None = None, options: GrounderOptions | None = None
+) -> CorpusGrounder:
+    """Open an index artifact to ground conversations in.
+
+    Raises:
+        PreconditionError: It is none, it was built with another embedder, or the extra `retrieve` is missing.
+        SourceError: A server cannot be reached.
+    """
+    return CorpusGrounder(open_index(index, access), options)
+
+
+def last_question(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Where the last user turn with text stands.
+
+    Raises:
+        ParameterError: There is none.
+    """
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place].get("role") == "user" and text_of(messages[place]).strip():
+            return place
+    raise ParameterError("nobody asks anything", hint="Give a message with the role user.")
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a turn, whose content may be given in parts."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, Mapping))
+
+
+def replaced(messages: Sequence[Mapping[str, Any]], place: int, text: str) -> list[dict[str, Any]]:
+    """The turns, with the text of one replaced: no turn is added, none changes its role."""
+    return [{**message, "content": text} if at == place else dict(message) for at, message in enumerate(messages)]
+
+
+def citations(shown: Sequence[tuple[Passage, str]]) -> list[dict[str, Any]]:
+    """What the numbers in an answer mean."""
+    return [
+        {
+            "n": n, "row_id": passage.row_id, "chunk_id": passage.chunk_id, "source": passage.source,
+            "title": passage.title, "url": passage.url, "score": passage.score, "text": text,
+        }
+        for n, (passage, text) in enumerate(shown, start=1)
+    ]  # fmt: skip
+
+
+def _block(n: int, shown: tuple[Passage, str], tokens: Sequence[str]) -> str:
+    passage, text = shown
+    head = one_line(passage.title or passage.source, tokens)
+    author = passage.fields.get("author")
+    return f"[{n}] {head}{f', by {one_line(str(author), tokens)}' if author else ''}\n{quoted(text, tokens)}"
