@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,12 @@ from corpusmith.store.writer import StagedWriter, side_files
 
 # One thread for each process, also for those that a test starts: the processes of a test run share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector looks at it no more, and a collection takes a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def canonical_table(
