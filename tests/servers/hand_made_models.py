@@ -51,7 +51,13 @@ def commit_files(
 
 
 def make_model(
-    store: ArtifactStore, weights: str, *, base: str | None = None, data: str | None = None, **changes: Any
+    store: ArtifactStore,
+    weights: str,
+    *,
+    base: str | None = None,
+    data: str | None = None,
+    start: str | None = None,
+    **changes: Any,
 ) -> str:
     """A model of one file of weights."""
     body = weights.encode()
@@ -62,7 +68,7 @@ def make_model(
         **{"kind": "full", "name": "m", "digest": digest, "base": base, "base_digest": base_digest, **changes}
     )
     files = {"model/model.safetensors": body, "manifest.json": manifest.model_dump_json().encode()}
-    inputs = {"base": base, "data": data}
+    inputs = {"base": base, "data": data, "start": start}
     return commit_files(store, "model", files, {k: v for k, v in inputs.items() if v}, result)
 
 

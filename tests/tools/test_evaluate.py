@@ -103,7 +103,7 @@ class Bench:
 
     def __call__(self, model: str, data: StoredDataset, seed: int = 0, **given: Any) -> Any:
         roles = {"model": model, "data": data.id, "base": self.base}
-        roles |= {role: given.pop(role) for role in ("train", "champion", "general") if role in given}
+        roles |= {role: given.pop(role) for role in ("train", "champion", "general", "earlier.0") if role in given}
         if given.pop("alone", False):
             del roles["base"]
         return self.runner.run_step(TOOL, {"bootstrap": 500, **given}, roles, seed).artifact
@@ -259,6 +259,8 @@ def test_rows_that_were_trained_on_are_refused(bench: Bench) -> None:
     train = bench.data([{"instruction": f"Well: {story}, and then?", "input": "x", "output": "warm"}, *fresh[4:]])
     with pytest.raises(PreconditionError, match=r"1 of 2 evaluation rows .* row d0\.jsonl#0 in d\d\.jsonl#0"):
         bench(bench.base, data, train=train.id)
+    with pytest.raises(PreconditionError, match="1 of 2 evaluation rows"):  # what an adapter below it has learned
+        bench(bench.base, data, train=data.id, **{"earlier.0": train.id})
     left = bench(bench.base, data, train=train.id, overlap="drop", few_shot=0)
     assert (left.record.result["rows"], left.record.result["dropped"]) == (1, 1)
     with pytest.raises(PreconditionError, match="very rows"):

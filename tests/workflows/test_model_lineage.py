@@ -8,8 +8,9 @@ import pytest
 from hand_made_models import make_model
 
 from corpusmith.core.errors import NotFoundError, PreconditionError
+from corpusmith.store.model_evidence import manifest_of
 from corpusmith.workflows.history import lineage
-from corpusmith.workflows.model_lineage import model_chain, row_uses
+from corpusmith.workflows.model_lineage import model_chain, row_uses, training_sets
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,16 @@ def test_every_source_row_was_trained_on_held_out_or_dropped_as_its_history_says
         assert use.history.row_id == row
         assert use.as_json()["history"]["happenings"]
     assert seen == {"trained", "held out", "dropped"}
+
+
+def test_a_model_that_went_on_from_another_carries_its_rows(finished: Any, model: str) -> None:
+    artifacts = finished.workspace.artifacts
+    newer = make_model(artifacts, "newer", base=manifest_of(artifacts.open(model)).base, start=model)
+    assert [step.artifact for step in model_chain(finished.workspace, newer)][:2] == [newer, model]
+    assert training_sets(artifacts, newer) == [_data(finished).id]
+    learned = next(row for row, split in splits(finished).items() if split == "train")
+    (use,) = row_uses(finished.workspace, newer, learned)
+    assert (use.trained, use.model) == (True, model)
 
 
 def test_a_row_is_found_by_its_text_and_an_unknown_one_is_refused(finished: Any, model: str) -> None:

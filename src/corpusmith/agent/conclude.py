@@ -115,8 +115,8 @@ def _export(result: StoredDataset) -> Path:
 
 def _then(brief: Brief, work: ModelWork | None) -> TriggerPlan | None:
     """The training that a new version of the dataset starts by itself: the one that was chosen here."""
-    if work is None or work.chosen is None or not work.evaluation:
-        return None
+    if work is None or work.chosen is None or not work.evaluation or work.earlier:
+        return None  # what goes on from a champion starts from another one each time
     return TriggerPlan(
         name=registry_name(brief),
         model=work.chosen.model,

@@ -43,11 +43,11 @@ def refuse_models_early(brief: Brief, settings: Settings) -> None:
         method = "pretrain" if wish.method == "auto" else wish.method
         on_ray = wish.place.backend == "ray" or (wish.place.workers or 1) > 1
         require_training(method, wish.adapter, on_ray)
-        _refuse_bases(wish.bases, access)
+        _refuse_bases(() if wish.from_champion else wish.bases, access)
     elif brief.ablation or brief.approach == "prompting":
         require_training("pretrain", "none")
     if brief.approach == "prompting":
-        _refuse_bases(TrainingWish().bases, access)
+        _refuse_bases((brief.prompted,), access)
 
 
 def _refuse_hosted(wish: TrainingWish, limit_usd: float | None, settings: Settings) -> None:

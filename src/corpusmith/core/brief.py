@@ -122,6 +122,7 @@ class TrainingWish(_Frozen):
     bases: tuple[str, ...] = Field(
         ("tiny",), description="tiny, hub ids, folders or hosted models; the best one is taken"
     )
+    from_champion: bool = Field(False, description="go on from the weights of the model's champion")
     hosted: bool = Field(False, description="fine-tune at a provider of the OpenAI fine-tuning API")
     rank: int | None = Field(None, ge=1)
     alpha: int | None = Field(None, ge=1, description="LoRA scale is alpha / rank")
@@ -179,6 +180,7 @@ class Brief(_Frozen):
     generate_instructions: bool = Field(False, description="make instruction pairs out of documents")
     approach: Approach | None = Field(None, description="how a wanted model is made: prompted, retrieval, or trained")
     training: TrainingWish | None = None
+    prompted: str = Field("tiny", description="the model that is prompted where nothing is trained, named as a base is")
     evaluation: EvaluationWish = EvaluationWish()
     ablation: bool = Field(False, description="prove on models that the curation helps")
     promote: bool = Field(False, description="make the model champion when every gate of it holds")

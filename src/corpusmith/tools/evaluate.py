@@ -8,8 +8,8 @@
 
 All are measured on the same rows in the encoding of training, greedy and seeded. Gains are paired over rows
 (`ops.grading.bootstrap`) and positive where the candidate is better. An evaluation set of which rows stand in the
-training data is refused. What was not measured is missing from the scorecard, and what is no number is NaN in it:
-neither passes a gate.
+training data, or in what the model that it went on from had learned (roles `earlier.0`, ...), is refused. What was not
+measured is missing from the scorecard, and what is no number is NaN in it: neither passes a gate.
 
 Side files: scorecard.json (the candidate's metrics, names of `core.metrics`), report.json (every contestant with its
 metrics, size, context and speed), predictions.parquet (what each said of each row), judge.json (with a judge).
@@ -39,6 +39,7 @@ from corpusmith.tools.evaluate_models import Asking, check_models, contestants, 
 from corpusmith.tools.evaluate_outcome import Measured, Outcome, conclude, write_predictions
 from corpusmith.tools.evaluate_overlap import overlapping, training_data, training_split
 from corpusmith.tools.evaluate_rows import JudgedRows, Kind, answered_rows, read_rows, recorded, split_of
+from corpusmith.tools.train_rows import SPLIT
 
 REPORT, PREDICTIONS = "report.json", "predictions.parquet"
 
@@ -143,6 +144,9 @@ def run(params: EvaluateParams, ctx: StepContext) -> EvaluateResult:
     without: frozenset[str] = frozenset()
     if train is not None:
         without = overlapping(ctx, split, train, train_split, notes, dropping=params.overlap == "drop")
+    for older in (data for role, data in sorted(ctx.inputs.items()) if role.startswith("earlier.")):
+        learned = "train" if SPLIT in older.schema.names else None
+        without |= overlapping(ctx, split, older, learned, notes, dropping=params.overlap == "drop")
     kind: Kind = "documents" if data.shape is Shape.TEXT or params.task == "text" else "chats"
     trained_with = recorded(ctx.inputs["model"]).params.get("system")
     system = params.system or (trained_with if isinstance(trained_with, str) else None)
@@ -252,7 +256,7 @@ TOOL = Tool(
     params=EvaluateParams,
     run=run,
     summary="Judge a model beside its base, few-shot prompts, plain baselines and the champion, on rows it never saw.",
-    inputs=("model", "data", "base?", "champion?", "champion_base?", "train?", "general?"),
+    inputs=("model", "data", "base?", "champion?", "champion_base?", "train?", "general?", "earlier*"),
     effects=frozenset({Effect.WRITE_STORE, Effect.SPEND_GPU}),
     makes="report",
     check=check,

@@ -17,12 +17,15 @@ import pyarrow.parquet as pq
 from corpusmith.core.errors import NotFoundError
 from corpusmith.core.model_manifest import ModelManifest
 from corpusmith.core.rows import ROW_ID
+from corpusmith.store.artifacts import ArtifactStore
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.model_evidence import manifest_of
 from corpusmith.store.workspace import Workspace
 from corpusmith.workflows.history import SPLIT, RowHistory, lineage, trace_row
 
 TRAIN = "train"
+START = "start"
+"""Role of the adapter that a training went on from."""
 DATA_ROLES = ("data", "replay")
 """Roles in which a training takes rows."""
 
@@ -98,16 +101,32 @@ def model_chain(workspace: Workspace, artifact: str) -> list[ModelStep]:
         NotFoundError: There is no such artifact.
         PreconditionError: It is no model.
     """
-    return [_step(workspace, model) for model in _models(workspace, artifact)]
+    return [_step(workspace, model) for model in _models(workspace.artifacts, artifact)]
 
 
-def _models(workspace: Workspace, artifact: str) -> Iterator[StoredDataset]:
-    """The model and its bases. An artifact's inputs are older than itself, so this ends."""
-    todo: str | None = artifact
-    while todo is not None:
-        model = workspace.artifacts.open(todo)
+def training_sets(artifacts: ArtifactStore, artifact: str) -> list[str]:
+    """The datasets that a model, and those that it went on from, were trained on: artifact ids, the newest first.
+
+    Raises:
+        NotFoundError: There is no such artifact.
+        PreconditionError: It is no model.
+    """
+    inputs = (model.record.inputs for model in _models(artifacts, artifact))
+    return list(dict.fromkeys(given[role] for given in inputs for role in DATA_ROLES if role in given))
+
+
+def _models(artifacts: ArtifactStore, artifact: str) -> Iterator[StoredDataset]:
+    """The model, the adapters that it went on from, and their bases, each once; inputs are older, so this ends."""
+    todo, seen = [artifact], set[str]()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        model = artifacts.open(name)
         yield model
-        todo = manifest_of(model).base
+        below = (manifest_of(model).base, model.record.inputs.get(START))
+        todo += [older for older in below if older is not None]
 
 
 def _step(workspace: Workspace, model: StoredDataset) -> ModelStep:
@@ -138,7 +157,7 @@ def row_uses(workspace: Workspace, artifact: str, row: str, *, reveal: bool = Fa
         ParameterError: `row` is empty.
     """
     uses: list[RowUse] = []
-    for model in _models(workspace, artifact):
+    for model in _models(workspace.artifacts, artifact):
         for role in DATA_ROLES:
             if role not in model.record.inputs:
                 continue

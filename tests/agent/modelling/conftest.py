@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hand_made_models import plain_digest
@@ -62,7 +62,9 @@ class Script:
         self.gains: list[float | CorpusmithError] = [0.2]
         self.missing_bases: set[str] = set()
         self.ablation: float | None = 0.1
+        self.kind: Literal["full", "adapter"] = "full"
         self.trained: list[dict[str, Any]] = []
+        self.started: list[dict[str, str]] = []
         self.evaluated: list[tuple[str, set[str]]] = []
 
     def gain(self, number: int) -> float | CorpusmithError:
@@ -79,11 +81,12 @@ class Script:
         said = params.model_dump(mode="json")
         number = len(self.trained)
         self.trained.append(said)
+        self.started.append({role: data.id for role, data in ctx.inputs.items()})
         gain = self.gain(number)
         if isinstance(gain, CorpusmithError):
             raise gain
         base = json.loads(ctx.inputs["base"].file("manifest.json").read_bytes())
-        digest = _write_model(ctx, said["name"], f"{number} {gain}", "full", ctx.inputs["base"].id, base["digest"])
+        digest = _write_model(ctx, said["name"], f"{number} {gain}", self.kind, ctx.inputs["base"].id, base["digest"])
         ctx.writer.path("train.json").write_text(OUTCOME.model_dump_json())
         nan = math.isnan(gain)
         schedule = said["schedule"]
@@ -120,10 +123,10 @@ class Script:
     def tools(self) -> dict[str, Tool[Any]]:
         roles = {
             "base": (self.base, (), "model"),
-            "train": (self.train, ("data", "base", "replay?"), "model"),
+            "train": (self.train, ("data", "base", "replay?", "start?"), "model"),
             "evaluate": (
                 self.evaluate,
-                ("model", "data", "base?", "champion?", "champion_base?", "train?", "general?"),
+                ("model", "data", "base?", "champion?", "champion_base?", "train?", "general?", "earlier*"),
                 "report",
             ),
             "ablate": (self.ablate, ("raw", "curated", "holdout?"), "report"),

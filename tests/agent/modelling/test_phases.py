@@ -12,6 +12,7 @@ import yaml
 from phases_corpus import ASKED, ROWS, registry_of
 
 from corpusmith.core.errors import PreconditionError
+from corpusmith.workflows.model_lineage import training_sets
 
 
 def chosen(session: Any) -> list[str]:
@@ -149,6 +150,39 @@ def test_the_next_version_is_compared_with_the_champion(run_model, script) -> No
     assert "champion" in script.evaluated[-1][1]
     assert outcome["model"]["ref"] == "model@2"
     assert registry_of(session).aliases("model").champion == 2
+
+
+@pytest.mark.parametrize("kind", ["adapter", "full"])
+def test_training_goes_on_from_the_champion(run_model, script, kind: str) -> None:
+    script.kind = kind
+    first, _ = run_model(ASKED, ROWS[:30])
+    script.gains = [0.3]
+    again = "Retrain the champion on it, promote it only if it beats the champion"
+    outcome, session = run_model(again, ROWS[30:], run_id="r-2")
+    given, champion = script.started[-1], first["model"]["artifact"]
+    artifacts = session.runner.workspace.artifacts
+    if kind == "adapter":
+        assert (given["start"], given["base"]) == (champion, artifacts.open(champion).record.inputs["base"])
+    else:
+        assert ("start" in given, given["base"]) == (False, champion)
+    judged = artifacts.open(outcome["model"]["evaluation"]).record.inputs
+    assert judged["earlier.0"] == first["dataset"]["artifact"], "rows the champion learned judge nothing"
+    assert training_sets(artifacts, outcome["model"]["artifact"]) == [
+        outcome["dataset"]["artifact"], first["dataset"]["artifact"],
+    ]  # fmt: skip
+
+
+def test_without_a_champion_there_is_nothing_to_go_on_from(run_model, script) -> None:
+    outcome, _ = run_model("Retrain the champion on it", ROWS)
+    assert (outcome["status"], script.trained) == (3, [])
+    assert any("the model model has no champion to go on from. Next: Promote one" in w for w in outcome["not_achieved"])
+
+
+def test_the_base_that_was_named_is_the_one_that_is_prompted(run_model, script) -> None:
+    outcome, session = run_model("Prompt org/small few-shot on it", ROWS)
+    assert script.trained == []
+    base = session.runner.workspace.artifacts.open(outcome["model"]["evaluation"]).record.inputs["model"]
+    assert session.runner.workspace.artifacts.open(base).record.params["name"] == "org/small"
 
 
 def test_a_run_that_died_after_training_does_not_train_again(run_model, script, monkeypatch) -> None:

@@ -49,7 +49,7 @@ def _judge_model(session: Session, brief: Brief, state: LoopState, work: ModelWo
     if not wish.on:  # rows of our own split are told and left out; a set of the person's own is refused
         params["overlap"] = "drop"
     try:
-        roles = calls.evaluation_roles(chosen, state["data"])
+        roles = calls.evaluation_roles(chosen, state["data"], work.earlier)
         registry = registry_in(session)
         if registry is not None:
             roles |= champion_roles(registry, registry_name(brief), chosen.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from corpusmith.agent.modelling.moves import RANKED
@@ -56,9 +57,17 @@ def hosted_params(setting: Setting, wish: TrainingWish, name: str, max_cost_usd:
     return params | ({"max_cost_usd": max_cost_usd} if max_cost_usd is not None else {})
 
 
-def evaluation_roles(trial: Trial, data: str) -> dict[str, str]:
-    """Inputs of `evaluate` for a model that was trained on `data` and is judged on another split of it."""
-    return {"model": trial.model, "data": data, "train": data} | ({"base": trial.base} if trial.base else {})
+def evaluation_roles(trial: Trial, data: str, earlier: Sequence[str] = ()) -> dict[str, str]:
+    """Inputs of `evaluate` for a model that was trained on `data` and is judged on another split of it.
+
+    Args:
+        trial: The model and its base.
+        data: The dataset.
+        earlier: Datasets that what it went on from was trained on: a row of theirs judges it no better.
+    """
+    roles = {"model": trial.model, "data": data, "train": data} | ({"base": trial.base} if trial.base else {})
+    older = [one for one in earlier if one != data]
+    return roles | {f"earlier.{n}": one for n, one in enumerate(older)}
 
 
 def hosted(trial: Trial, model: StoredDataset) -> Trial:

@@ -59,7 +59,7 @@ def customize(session: Session, state: LoopState) -> LoopState:
         decision=f"d{turn:02d}", move=step.move.name, setting=step.setting, base=base.artifact if base else ""
     )
     try:
-        trial = _run(session, brief, wish, state, trial, base)
+        trial = _run(session, brief, wish, state, work, trial, base)
     except (WorkspaceError, BudgetExceeded) as error:
         return stopped(state, work, error, turn)
     except UsageError as error:
@@ -68,8 +68,9 @@ def customize(session: Session, state: LoopState) -> LoopState:
 
 
 def _at_hand(wish: TrainingWish, work: ModelWork) -> TrainingWish:
-    """The wish with the bases that could be had."""
-    return wish.model_copy(update={"bases": tuple(base.name for base in work.bases)})
+    """The wish with the bases that could be had, and the kind of adapter that it goes on from."""
+    adapter = work.start_adapter or wish.adapter
+    return wish.model_copy(update={"bases": tuple(base.name for base in work.bases), "adapter": adapter})
 
 
 def _too_short(session: Session, work: ModelWork, step: Step) -> str:
@@ -84,7 +85,13 @@ def _too_short(session: Session, work: ModelWork, step: Step) -> str:
 
 
 def _run(
-    session: Session, brief: Brief, wish: TrainingWish, state: LoopState, trial: Trial, base: BaseModelFacts | None
+    session: Session,
+    brief: Brief,
+    wish: TrainingWish,
+    state: LoopState,
+    work: ModelWork,
+    trial: Trial,
+    base: BaseModelFacts | None,
 ) -> Trial:
     if base is None:
         raise CorpusmithError(f"no base {trial.setting.base} is at hand")
@@ -93,6 +100,8 @@ def _run(
         params = calls.hosted_params(trial.setting, wish, registry_name(brief), brief.budgets.cost_usd)
         trial = calls.hosted(trial, session.step("train_hosted", params, inputs).artifact)
     else:
+        if work.start:
+            inputs["start"] = work.start
         if wish.replay_rows and wish.replay_from:
             inputs["replay"] = session.ingest([wish.replay_from], None).id
         calls.place_training(session, wish.place)
@@ -100,7 +109,7 @@ def _run(
         trial = calls.trained(trial, outcome.artifact, base)
     if trial.nan:
         return trial.model_copy(update={"problem": "the loss became no number"})
-    roles = calls.evaluation_roles(trial, state["data"])
+    roles = calls.evaluation_roles(trial, state["data"], work.earlier)
     return calls.judged(trial, session.step("evaluate", VALIDATION, roles).artifact)
 
 

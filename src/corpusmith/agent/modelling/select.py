@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from corpusmith.agent.modelling.handover import brief_in, go, log_decision, model_gates, saw, say, stopped, told
+from corpusmith.agent.modelling.champion import from_champion
+from corpusmith.agent.modelling.handover import (
+    brief_in,
+    go,
+    log_decision,
+    model_gates,
+    registry_name,
+    saw,
+    say,
+    stopped,
+    told,
+)
 from corpusmith.agent.modelling.work import BaseModelFacts, ModelWork
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
@@ -35,11 +46,18 @@ def select(session: Session, state: LoopState) -> LoopState:
     say(session, "select", "phase 3 of 5, select: how the model is made, and on which base")
     turn = state["turn"] + 1
     log_decision(session, state, _way_decision(brief, state, way, turn))
-    wish = brief.training or TrainingWish()
+    wish = brief.training or TrainingWish(bases=(brief.prompted,))
     unfit = unfit_for_training(session, brief, state, wish)
     if unfit:
         say(session, "unfit", unfit)
         return go(state, work.with_problem(unfit), "assess", turn)
+    if wish.from_champion:
+        try:
+            work = from_champion(session, registry_name(brief), work)
+        except UsageError as error:
+            say(session, "champion", f"no training: {told(error)}")
+            return go(state, work.with_problem(f"no training: {told(error)}"), "assess", turn)
+        return go(state, work, "customize", turn)
     found: list[BaseModelFacts] = []
     for name in wish.bases:
         params = {"name": name} | ({"hosted": True} if wish.hosted else {})

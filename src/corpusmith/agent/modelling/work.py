@@ -89,6 +89,9 @@ class ModelWork(_Frozen):
 
     approach: Approach = "fine-tuning"
     bases: tuple[BaseModelFacts, ...] = ()
+    start: str = Field("", description="artifact id of the adapter that training goes on from")
+    start_adapter: Literal["", "lora", "dora", "qlora", "prompt"] = Field("", description="what kind that one is")
+    earlier: tuple[str, ...] = Field((), description="datasets that the base or the start was trained on here")
     trials: tuple[Trial, ...] = ()
     best: int | None = None
     evaluation: str = ""

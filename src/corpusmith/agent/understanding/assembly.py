@@ -9,6 +9,7 @@ from corpusmith.agent.understanding.amounts import read_size, read_splits
 from corpusmith.agent.understanding.approach import approach_of, deliverable_of, read_approach, read_choice
 from corpusmith.agent.understanding.balance import balance_of, read_balance
 from corpusmith.agent.understanding.bases import read_bases
+from corpusmith.agent.understanding.champion import read_champion, read_start
 from corpusmith.agent.understanding.clauses import read_declined, read_rows_for, read_unsupported
 from corpusmith.agent.understanding.copies import dedup_mode, read_copies
 from corpusmith.agent.understanding.defaults import assumptions, default_gates
@@ -30,6 +31,7 @@ from corpusmith.agent.understanding.places import (
     read_text_field,
 )
 from corpusmith.agent.understanding.privacy import kinds_to_mask, read_privacy
+from corpusmith.agent.understanding.prompted import read_prompted
 from corpusmith.agent.understanding.publishing import read_publishing, settle_publishing
 from corpusmith.agent.understanding.quality import read_quality, read_text_form
 from corpusmith.agent.understanding.ranges import lengths, read_lengths, read_numbers
@@ -52,8 +54,11 @@ RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_choice,
     read_kept_out,
     read_declined,
+    read_champion,
     read_training,
+    read_start,
     read_approach,
+    read_prompted,
     read_rivals,
     read_hyperparameters,
     read_judging,
@@ -184,6 +189,7 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
         generate_instructions=draft.last("generate_instructions", False),
         approach=approach,
         training=training,
+        prompted=draft.last("prompted", "tiny"),
         evaluation=evaluation_of(draft) if judged else EvaluationWish(),
         ablation=draft.last("ablation", False),
         promote=training is not None and draft.last("promote", False),

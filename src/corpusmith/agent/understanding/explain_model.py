@@ -25,6 +25,8 @@ def model_lines(brief: Brief) -> list[str]:
     lines = [f"approach: {brief.approach}"] if brief.approach else []
     if brief.training is not None:
         lines += _training(brief, brief.training)
+    if brief.training is None and brief.approach == "prompting":
+        lines.append(f"prompted: {brief.prompted}")
     if brief.training is not None or brief.approach == "prompting":
         lines.append(f"judged: {_judging(brief)}")
     if brief.training is not None:
@@ -44,6 +46,8 @@ def model_lines(brief: Brief) -> list[str]:
 def _training(brief: Brief, wish: TrainingWish) -> list[str]:
     several = f"bases: {', '.join(wish.bases)}; the best one is taken"
     lines = [several if len(wish.bases) > 1 else f"base: {wish.bases[0]}"]
+    if wish.from_champion:
+        lines = ["base: the champion, whose weights training goes on from"]
     if wish.method == "auto":
         likely = _METHODS[_BY_SHAPE[brief.output.shape]]
         told = brief.output.shape is not Shape.TEXT

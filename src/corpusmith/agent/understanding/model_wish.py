@@ -13,8 +13,8 @@ DRAWN_SPLITS = "splits: 80% train, 10% validation, 10% test, for a model is judg
 def settle_shape(_: Scan, draft: Draft) -> None:
     """The shape of rows that the method needs, where nothing was said about it; runs after the template was read."""
     if not trained(draft):
-        for claim in draft.claims.get("training.bases", ()) if draft.last("approach") == "prompting" else ():
-            draft.leave(claim.at, claim.words, "where nothing is trained, the model that is prompted is tiny")
+        if draft.last("approach") == "prompting":
+            _prompt_one(draft)
         return
     method, hosted = draft.last("training.method"), draft.last("training.hosted", False)
     pairs, template = draft.has("output.instruction"), draft.has("output.template")
@@ -30,6 +30,17 @@ def settle_shape(_: Scan, draft: Draft) -> None:
             draft.claim("generate_instructions", True, 0, words)
 
 
+def _prompt_one(draft: Draft) -> None:
+    """The base that was named is the one that is prompted; the first of several, and none at a provider."""
+    for claim in draft.claims.get("training.bases", ()):
+        if draft.has("training.hosted"):
+            draft.leave(claim.at, claim.words, "a model at a provider is not prompted in this version; name a folder")
+        elif draft.has("prompted"):
+            draft.leave(claim.at, claim.words, "where nothing is trained, one model is prompted: the first named")
+        else:
+            draft.claim("prompted", claim.value, claim.at, claim.words)
+
+
 def trained(draft: Draft) -> bool:
     """Whether training is asked for, the last word counting."""
     return bool(draft.last("training", False))
@@ -38,7 +49,7 @@ def trained(draft: Draft) -> bool:
 _FIELDS = (
     "method", "adapter", "rank", "alpha", "epochs", "max_steps", "learning_rate", "dpo_beta", "sequence_length",
     "trials",
-    "hosted", "replay_rows", "replay_from",
+    "hosted", "from_champion", "replay_rows", "replay_from",
 )  # fmt: skip
 
 
@@ -58,7 +69,7 @@ def training_assumptions(brief: Brief, draft: Draft) -> list[str]:
     """One plain sentence for each thing about the model that was filled in."""
     wish, out = brief.training, []
     if wish is not None:
-        if not draft.has("training.bases"):
+        if not draft.has("training.bases") and not wish.from_champion:
             out.append(_unnamed_base(wish))
         if wish.method == "auto":
             out.append(
@@ -72,6 +83,10 @@ def training_assumptions(brief: Brief, draft: Draft) -> list[str]:
             out.append("promotion: the model is registered as a candidate, for promoting it was not asked for")
         if brief.splits.train == 1:
             out.append("splits: none was wanted, so the model cannot be judged on rows it has not seen")
+    if brief.approach == "prompting" and not draft.has("prompted"):
+        out.append(
+            "model: tiny, pre-trained on this machine, for none was named; name a hub id or a folder for another"
+        )
     if (wish is not None or brief.approach == "prompting") and not draft.has("splits"):
         out.append(DRAWN_SPLITS)
     return out
