@@ -9,7 +9,7 @@ penalties are OpenAI's, counted over the answer. Log probabilities are those of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ import torch
 from corpusmith.models.serving.contract import Sampling
 
 F64 = npt.NDArray[np.float64]
+COLDEST = 1e-6
+"""Temperatures below are as this one: float32 holds no quotient by them."""
 
 
 class Senseless(ArithmeticError):  # noqa: N818 - a finding about one row
@@ -55,81 +57,104 @@ class Draws:
         seed = self.sampling.seed
         self.number = np.random.default_rng(None if seed is None else seed % 2**64)
 
-    @property
-    def plain(self) -> bool:
-        """Whether the likeliest token is all that is wanted."""
-        asked = self.sampling
-        touched = asked.logit_bias or asked.presence_penalty or asked.frequency_penalty
-        return asked.temperature == 0 and not touched and self.allowed is None
-
 
 def choose(logits: Any, rows: Sequence[Draws]) -> list[Chosen | Senseless]:
     """Choose a token for each row of logits [rows, vocabulary]; where none can be chosen, the reason."""
     logits = logits.float()
-    best, highest = logits.argmax(-1).tolist(), logits.amax(-1).isfinite().tolist()
-    out: list[Chosen | Senseless] = []
+    scores = _adjusted(logits, rows)
+    found: list[int | Senseless] = list(scores.argmax(-1).tolist())
+    for at, finite in enumerate(scores.amax(-1).isfinite().tolist()):
+        if not finite:
+            found[at] = Senseless("the model computes no numbers")
+    sound = [at for at, token in enumerate(found) if not isinstance(token, Senseless)]
+    free = [at for at in sound if rows[at].sampling.temperature and rows[at].allowed is None]
+    for at, token in zip(free, _drawn(scores, free, rows), strict=True):
+        found[at] = token
+    for at in sound:
+        if rows[at].allowed is not None:
+            found[at] = _allowed(scores, at, rows)
+    return [_told(logits[at], token, rows[at]) for at, token in enumerate(found)]
+
+
+def _told(logits: Any, token: int | Senseless, row: Draws) -> Chosen | Senseless:
+    if isinstance(token, Senseless):
+        return token
+    row.made[token] += 1
+    top = row.sampling.top_logprobs
+    return Chosen(token) if top is None else told_of(torch.log_softmax(logits, -1), token, top)
+
+
+def _adjusted(logits: Any, rows: Sequence[Draws]) -> Any:
+    """Logits with biases and penalties."""
+    out = logits
     for at, row in enumerate(rows):
-        try:
-            token = best[at] if row.plain and highest[at] else _drawn(logits[at], row)
-        except Senseless as error:
-            out.append(error)
-            continue
-        row.made[token] += 1
-        top = row.sampling.top_logprobs
-        out.append(Chosen(token) if top is None else told_of(torch.log_softmax(logits[at], -1), token, top))
+        asked, change = row.sampling, dict(row.sampling.logit_bias)
+        if asked.presence_penalty or asked.frequency_penalty:
+            for token, times in row.made.items():
+                change[token] = change.get(token, 0) - asked.presence_penalty - asked.frequency_penalty * times
+        if change:
+            out = logits.clone() if out is logits else out
+            which = torch.tensor(list(change), device=logits.device)
+            out[at, which] += torch.tensor(list(change.values()), dtype=out.dtype, device=logits.device)
     return out
+
+
+def _drawn(scores: Any, which: Sequence[int], rows: Sequence[Draws]) -> list[int]:
+    """A token for each of the rows `which`, by its number's place in the cumulated probabilities."""
+    if not which:
+        return []
+    chances = _chances(scores, which, rows)
+    numbers = torch.tensor([rows[at].number.random() for at in which], dtype=torch.float64, device=chances.device)
+    sums = chances.cumsum(-1, dtype=torch.float64)
+    found = torch.searchsorted(sums, (numbers * sums[:, -1])[:, None], right=True)[:, 0]
+    past = found == chances.shape[1]  # a number so near to 1 that it was rounded up
+    picked: list[int] = torch.where(past, chances.argmax(-1), found).tolist()
+    return picked
+
+
+def _chances(scores: Any, which: Sequence[int], rows: Sequence[Draws]) -> Any:
+    """Probabilities [rows, vocabulary], those outside the nucleus 0."""
+    asked = [rows[at].sampling for at in which]
+    part = scores[list(which)]
+    heat = torch.tensor([max(one.temperature, COLDEST) for one in asked], dtype=part.dtype, device=part.device)
+    chances = torch.softmax((part - part.amax(-1, keepdim=True)) / heat[:, None], -1)
+    for n, one in enumerate(asked):
+        if one.top_p < 1:
+            chances[n] = _nucleus(chances[n], one.top_p)
+    return chances
+
+
+def _nucleus(chances: Any, top_p: float) -> Any:
+    """The likeliest tokens alone; few are looked at first, since few mostly reach."""
+    for size in (64, 1024, len(chances)):
+        likeliest = chances.topk(min(size, len(chances)))
+        sums = likeliest.values.cumsum(-1)
+        if size == len(chances) or float(sums[-1]) >= top_p:
+            break
+    kept = likeliest.indices[: int(torch.searchsorted(sums, top_p)) + 1]
+    return torch.zeros_like(chances).scatter_(0, kept, chances[kept])
+
+
+def _allowed(scores: Any, at: int, rows: Sequence[Draws]) -> int | Senseless:
+    """A token that the row's constraint allows: drawn again among the others, until one is."""
+    row, asked = rows[at], rows[at].sampling
+    assert row.allowed is not None
+    if asked.temperature:
+        chances: F64 = _chances(scores, [at], rows)[0].double().cpu().numpy()
+        while (mass := (sums := np.cumsum(chances))[-1]) > 0:
+            token = int(np.searchsorted(sums, row.number.random() * mass, side="right"))
+            if token == len(chances):
+                continue
+            if row.allowed(token):
+                return token
+            chances[token] = 0
+    for token in scores[at].argsort(descending=True, stable=True).tolist():
+        if row.allowed(token):
+            return int(token)
+    return Senseless("no token may come next")
 
 
 def told_of(chances: Any, token: int, top: int) -> Chosen:
     """A token and the `top` likeliest with their log probabilities [vocabulary]."""
     found = chances.topk(min(top, len(chances)))
     return Chosen(token, float(chances[token]), tuple(zip(found.indices.tolist(), found.values.tolist(), strict=True)))
-
-
-def _drawn(logits: Any, row: Draws) -> int:
-    asked = row.sampling
-    scores: F64 = logits.double().cpu().numpy().copy()
-    if np.isnan(scores).any() or np.isposinf(scores).any():
-        raise Senseless("the model computes no numbers")
-    for token, bias in asked.logit_bias.items():
-        scores[token] += bias
-    if asked.presence_penalty or asked.frequency_penalty:
-        for token, times in row.made.items():
-            scores[token] -= asked.presence_penalty + asked.frequency_penalty * times
-    order = iter(_draws(scores, row) if asked.temperature else np.argsort(-scores, kind="stable").tolist())
-    if row.allowed is None:
-        return next(order)
-    for token in order:
-        if row.allowed(token):
-            return token
-    raise Senseless("no token may come next")
-
-
-def _draws(scores: F64, row: Draws) -> Iterator[int]:
-    """A drawn token; then, when that may not be, one drawn among the others, and so on: a draw from what may be."""
-    asked = row.sampling
-    chances = np.exp((scores - scores.max()) / asked.temperature)
-    number = row.number.random()
-    while (mass := chances.sum()) > 0:
-        token = _looked_up(_nucleus(chances / mass, asked.top_p), number)
-        yield token
-        chances[token] = 0
-    yield from np.argsort(-scores, kind="stable").tolist()
-
-
-def _nucleus(chances: F64, top_p: float) -> F64:
-    """The likeliest tokens alone."""
-    if top_p >= 1:
-        return chances
-    order = np.argsort(-chances, kind="stable")
-    kept = order[: int(np.searchsorted(np.cumsum(chances[order]), top_p)) + 1]
-    out = np.zeros_like(chances)
-    out[kept] = chances[kept]
-    return out
-
-
-def _looked_up(chances: F64, number: float) -> int:
-    """The token in whose stretch of the cumulated probabilities `number` (0 to 1) lies."""
-    sums = np.cumsum(chances)
-    at = int(np.searchsorted(sums, number * sums[-1], side="right"))
-    return min(at, int(np.flatnonzero(chances)[-1]))

@@ -1,7 +1,8 @@
 """Tokens as bytes and text, one after the other: an answer's text in whole characters, ended by stop texts.
 
 Byte-level vocabularies are decoded byte by byte. Others (SentencePiece) are decoded in short runs from a token that
-surely ends a character, since there the text of a token may depend on the one before.
+surely ends a character, since there the text of a token may depend on the one before. Bytes that are no text show as
+they do in the tokenizer's own decoding; only SentencePiece's takes valid bytes back that stand before such ones.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from functools import lru_cache
 from typing import Any
 
 from corpusmith.models.serving.contract import Token
-
-UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 
 
 class Spelling:
@@ -93,15 +92,15 @@ class Writer:
         return text
 
     def _decoded(self, token: int) -> str:
-        if self._spelling.exact:
-            return self._bytes.decode(self._spelling.token(token).raw)
-        if self._spelling.is_control(token):
-            return ""
+        text = self._bytes.decode(self._spelling.token(token).raw)
+        if self._spelling.exact or self._spelling.is_control(token):
+            return text if self._spelling.exact else ""
         self._ids.append(token)
-        text = self._run()
-        if not text or (text.endswith(UNFINISHED) and len(self._ids) - self._read <= 3):
+        if self._bytes.getstate()[0]:  # within a character
             return ""
-        self._from, self._read = self._read, len(self._ids)
+        text = self._run()
+        if text:
+            self._from, self._read = self._read, len(self._ids)
         return text
 
     def _run(self) -> str:
