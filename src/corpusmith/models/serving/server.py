@@ -105,20 +105,21 @@ class ModelServer:
     """Serves until it is told to stop."""
 
     def __init__(
-        self, listener: socket.socket, parts: ServeParts, options: ServeOptions, access: TextIO = sys.stderr
+        self, listener: socket.socket | str, parts: ServeParts, options: ServeOptions, access: TextIO = sys.stderr
     ) -> None:
         """Report the process; nothing is opened yet.
 
         Args:
-            listener: From `sockets.listen`.
+            listener: From `sockets.listen`; or the url where somebody else listens, who sends requests to `front`.
             parts: What it is made of.
             options: How it serves.
             access: Where the access log goes.
         """
-        self._listener, self._parts, self._options, self._access = listener, parts, options, access
-        self.url = url_of(listener)
+        self._parts, self._options, self._access = parts, options, access
+        self._listener = None if isinstance(listener, str) else listener
+        self.url = listener if isinstance(listener, str) else url_of(listener)
         self.gate = KeyGate(parts.keys.all)
-        self._front = Front(self.gate)
+        self.front = Front(self.gate)
         pid = os.getpid()
         identity = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{pid}"
         self._replica = Replica(
@@ -187,18 +188,21 @@ class ModelServer:
         assert self._hurry is not None
         self.gate.draining = True
         self._state = "draining"
-        _log.info("draining: %d requests at work", self._front.in_flight)
+        _log.info("draining: %d requests at work", self.front.in_flight)
         ends = time.monotonic() + self._options.drain_s
-        while self._front.in_flight and time.monotonic() < ends and not self._hurry.is_set():
+        while self.front.in_flight and time.monotonic() < ends and not self._hurry.is_set():
             await asyncio.sleep(0.02)
-        if self._front.in_flight:
-            _log.warning("%d requests were cut off after %g s", self._front.in_flight, self._options.drain_s)
+        if self.front.in_flight:
+            _log.warning("%d requests were cut off after %g s", self.front.in_flight, self._options.drain_s)
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         """Answer on the socket; at the end what is still open gets a moment, then it is cut off."""
+        if self._listener is None:
+            yield
+            return
         config = uvicorn.Config(
-            self._front, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+            self.front, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=1, backlog=2048,
         )  # fmt: skip
         server = _Uvicorn(config)
@@ -237,7 +241,7 @@ class ModelServer:
     async def _answering(self) -> AsyncIterator[None]:
         """Let requests in, and tell everyone who wants to know of them."""
         options, closing = self._options, list[Callable[[], None]]()
-        metrics = Metrics(self.fleet.state, lambda: self._front.in_flight)
+        metrics = Metrics(self.fleet.state, lambda: self.front.in_flight)
         later: list[Sink] = [AccessLog(self._access, options.prompts).write]
         if options.traced is not None:
             calls = self._parts.folder / "calls"
@@ -250,7 +254,7 @@ class ModelServer:
             closing.append(alerts.close)
         recording = Recording([metrics.record, self.fleet.count], later)
         app: Any = create_app(self.fleet, self.gate, recording, self._parts.grounders, options.limits)
-        self._front.open(app, metrics)
+        self.front.open(app, metrics)
         try:
             yield
         finally:

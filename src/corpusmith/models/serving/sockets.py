@@ -33,6 +33,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(listener: socket.socket) -> str:
     """Where this machine reaches the listener."""
-    host, port = listener.getsockname()[:2]
+    return url_at(*listener.getsockname()[:2])
+
+
+def url_at(host: str, port: int) -> str:
+    """Where this machine reaches what listens at an address."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not bound
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
