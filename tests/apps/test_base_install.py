@@ -9,7 +9,7 @@ import pytest
 
 EXTRA = (
     "torch", "transformers", "tokenizers", "safetensors", "peft", "trl", "accelerate", "ray", "sklearn", "rouge_score",
-    "openai", "langchain_openai", "opik", "tensorboard",
+    "openai", "langchain_openai", "opik", "tensorboard", "fastapi", "starlette", "uvicorn", "prometheus_client",
 )  # fmt: skip
 BLOCK = f"""
 import sys
@@ -32,6 +32,7 @@ sys.meta_path.insert(0, Absent())
         "corpusmith.apps.compose",
         "corpusmith.apps.commands.doctor",
         "corpusmith.apps.commands.models",
+        "corpusmith.apps.commands.serve",
         "corpusmith.evals.suite",
     ],
 )

@@ -5,6 +5,7 @@ python plain_server.py WORKSPACE MODEL [pause_s] [drain_s] [open_s]     prints i
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 import sys
@@ -54,9 +55,11 @@ class Shop:
     def server(
         self, model: str = "news", port: int = 0, access: Any = None, options: ServeOptions | None = None,
         pause_s: float = 0.0, open_s: float = 0.0, broken: tuple[str, ...] = (), log: Any = None,
+        name: str | None = None,
     ) -> ModelServer:  # fmt: skip
         served = served_of(model, self.registry, self.registry.artifacts)
-        self.endpoints.declare(served.endpoint, served.model)
+        endpoint = name or served.endpoint
+        self.endpoints.declare(endpoint, served.model)
 
         async def open_version(ref: str) -> PlainModel:
             await asyncio.sleep(open_s)
@@ -65,21 +68,32 @@ class Shop:
             return PlainModel(ref, log, pause_s=pause_s)
 
         parts = ServeParts(
-            served.name, served.endpoint, RegistryWish(self.registry, self.endpoints, served.endpoint, served),
-            open_version, self.endpoints, self.keys, self.workspace.root / "serving" / served.endpoint,
+            served.name, endpoint, RegistryWish(self.registry, self.endpoints, endpoint, served),
+            open_version, self.endpoints, self.keys, self.workspace.root / "serving" / endpoint,
         )  # fmt: skip
         return ModelServer(listen("127.0.0.1", port), parts, options or ServeOptions(), access or io.StringIO())
 
 
 def main() -> None:
-    root, model, *numbers = sys.argv[1:]
-    pause_s, drain_s, open_s = [float(n) for n in numbers] + [0.0, 30.0, 0.0][len(numbers) :]
-    shop = Shop(Path(root))
-    options = ServeOptions(drain_s=drain_s, poll_s=0.05)
-    server = shop.server(model, access=sys.stderr, options=options, pause_s=pause_s, open_s=open_s)
+    """As `corpusmith serve`, for `models.serving.launch`; the double's behaviour comes after `--`."""
+    parser = argparse.ArgumentParser()
+    for name in ("model", "--name", "--host", "--backend", "--index", "--workspace", "--log-file"):
+        parser.add_argument(name)
+    parser.add_argument("--port", type=int, default=0)
+    for name in ("--pause", "--open", "--drain"):
+        parser.add_argument(name, type=float, default=30.0 if name == "--drain" else 0.0)
+    parser.add_argument("--broken", action="append", default=[])
+    words = sys.argv[1:]
+    own = words.index("serve") if "serve" in words else len(words)
+    said = parser.parse_args([*words[own + 1 :], *words[:own]])
+    shop = Shop(Path(said.workspace))
+    options = ServeOptions(drain_s=said.drain, poll_s=0.05)
+    server = shop.server(
+        said.model, port=said.port, access=sys.stderr, options=options, pause_s=said.pause, open_s=said.open,
+        broken=tuple(said.broken), name=said.name,
+    )  # fmt: skip
     run_server(server, lambda: print(server.url, flush=True))
     shop.workspace.close()
-    print("ended", flush=True)
 
 
 if __name__ == "__main__":

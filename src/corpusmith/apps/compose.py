@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -39,8 +40,12 @@ from corpusmith.engine.runner import Runner
 from corpusmith.models.digests import model_digests
 from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.hub_publish import HubAccess
+from corpusmith.models.serving.access import ServingAccess
+from corpusmith.models.serving.launch import Launcher
 from corpusmith.models.training.place import Place
+from corpusmith.store.api_keys import ApiKeys
 from corpusmith.store.budgets import BudgetAccount
+from corpusmith.store.endpoints import Endpoints
 from corpusmith.store.eventlog import EventLog
 from corpusmith.store.registry import ModelRegistry
 from corpusmith.store.runs import Lease
@@ -94,7 +99,10 @@ class App:
             prices=self.settings.fine_tuning_prices,
         )
         place = Place.model_validate(self.settings.train.model_dump())
-        return {"registry": self.registry(by, run_id), "hub": hub, "openai": openai, "place": place}
+        database, here = self.workspace.database, (sys.executable, "-m", "corpusmith")
+        serving = ServingAccess(Endpoints(database, by), ApiKeys(database), Launcher(here, self.settings.workspace))
+        registry = self.registry(by, run_id)
+        return {"registry": registry, "hub": hub, "openai": openai, "place": place, "serving": serving}
 
     def judge(self, budget: BudgetAccount | None) -> dict[str, Any]:
         """The chat model that judges answers, where one is named, as a service: opened when it is first asked for."""

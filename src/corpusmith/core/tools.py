@@ -24,7 +24,7 @@ S = TypeVar("S")
 
 
 class Effect(StrEnum):
-    """What a tool does to the world beyond its own artifact. PUBLISH, DELETE and spending need an approval."""
+    """What a tool does to the world beyond its own artifact. PUBLISH, DEPLOY, DELETE and spending need an approval."""
 
     READ_FILES = "read_files"
     READ_WEB = "read_web"
@@ -33,6 +33,7 @@ class Effect(StrEnum):
     SPEND_GPU = "spend_gpu"
     SPEND_MONEY = "spend_money"
     PUBLISH = "publish"
+    DEPLOY = "deploy"
     DELETE = "delete"
 
 

@@ -30,7 +30,7 @@ from corpusmith.store.records import ArtifactRecord
 from corpusmith.store.workspace import Workspace
 from corpusmith.store.writer import StagedWriter, side_files
 
-GUARDED = frozenset({Effect.PUBLISH, Effect.DELETE, Effect.SPEND_MONEY})
+GUARDED = frozenset({Effect.PUBLISH, Effect.DEPLOY, Effect.DELETE, Effect.SPEND_MONEY})
 """Effects that need an approval."""
 
 

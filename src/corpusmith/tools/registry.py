@@ -13,6 +13,7 @@ from corpusmith.tools import (
     clean,
     decontaminate,
     dedup,
+    deploy,
     evaluate,
     format,
     generate,
@@ -54,6 +55,7 @@ TOOLS: MappingProxyType[str, Tool[Any]] = MappingProxyType(
             promote,
             publish_hub,
             ablate,
+            deploy,
         )
     }
 )

@@ -218,7 +218,8 @@ def test_a_port_in_use_and_a_host_that_is_not_ours_are_said() -> None:
 @contextmanager
 def process(root: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its url, once it is ready."""
-    command = [sys.executable, str(SERVERS / "plain_server.py"), str(root), "news", *words]
+    serve = ["serve", "news", "--workspace", str(root)]
+    command = [sys.executable, str(SERVERS / "plain_server.py"), *words, *serve]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
@@ -233,7 +234,7 @@ def process(root: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], st
 @pytest.mark.slow
 def test_sigterm_lets_what_is_at_work_finish_turns_the_rest_away_and_ends_with_0(shop: Shop) -> None:
     shop.promoted("one")
-    with process(shop.workspace.root, "0.3") as (child, url):
+    with process(shop.workspace.root, "--pause", "0.3") as (child, url):
         said: list[str] = []
         began = threading.Event()
 
@@ -264,7 +265,10 @@ def test_sigterm_lets_what_is_at_work_finish_turns_the_rest_away_and_ends_with_0
 @pytest.mark.slow
 def test_a_drain_has_an_end(shop: Shop) -> None:
     shop.promoted("one")
-    with process(shop.workspace.root, "2", "0.1") as (child, url), httpx.Client(base_url=url, timeout=60) as plain:
+    with (
+        process(shop.workspace.root, "--pause", "2", "--drain", "0.1") as (child, url),
+        httpx.Client(base_url=url, timeout=60) as plain,
+    ):
         body = {"model": "news", "messages": [{"role": "user", "content": "who?"}], "stream": True}
         with plain.stream("POST", "/v1/chat/completions", json=body) as answer:
             lines = answer.iter_lines()
@@ -279,7 +283,7 @@ def test_a_drain_has_an_end(shop: Shop) -> None:
 def test_a_server_killed_in_a_rollout_leaves_the_alias_whole_and_the_next_serves_exactly_it(shop: Shop) -> None:
     shop.promoted("one")
     two = shop.version("two")
-    with process(shop.workspace.root, "0", "30", "0.3") as (child, _):
+    with process(shop.workspace.root, "--open", "0.3") as (child, _):
         shop.promote(two)  # its opening takes 0.3 s: the kill falls into it
         child.kill()
         child.wait()

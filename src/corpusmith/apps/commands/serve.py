@@ -1,0 +1,143 @@
+"""`corpusmith serve`: a model behind an OpenAI-compatible API, in the foreground until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+from corpusmith.apps.boundary import boundary
+from corpusmith.apps.output import say, show, show_json
+from corpusmith.core.errors import ParameterError
+from corpusmith.core.settings import Settings, load_settings
+from corpusmith.models.serving.extra import need_serving_libraries
+from corpusmith.models.serving.launch import STOP_ASKED
+from corpusmith.ops.pii import mask
+from corpusmith.store.endpoints import Backend, Endpoints
+from corpusmith.telemetry.opik_settings import opik_settings
+
+
+def masked(text: str) -> str:
+    """A text with personal data as placeholders."""
+    return mask(text)[0]
+
+
+def serve(ref: str, options: dict[str, Any], workspace: Path | None, as_json: bool) -> None:
+    """Serve `ref` until SIGTERM or Ctrl-C; `options` are those of the command."""
+    with boundary(as_json, workspace):
+        backend = options["backend"]
+        if backend not in get_args(Backend):
+            raise ParameterError(f"--backend {backend}", hint="It may be uvicorn or ray.")
+        need_serving_libraries(*(["ray"] if backend == "ray" else []))
+        from corpusmith.apps.workspaces import open_existing
+
+        open_existing(workspace).close()  # serving makes no workspace where there is none
+        settings = load_settings(workspace)
+        if backend == "ray":
+            _on_ray(ref, options, settings, as_json)
+        else:
+            _here(ref, options, settings, as_json)
+
+
+def _here(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) -> None:
+    from corpusmith.apps.compose import App
+    from corpusmith.apps.serving import declared, make_parts
+    from corpusmith.models.serving.gate import refuse_open_elsewhere
+    from corpusmith.models.serving.server import ModelServer, run_server
+    from corpusmith.models.serving.sockets import listen
+    from corpusmith.models.serving.structured import log_to
+    from corpusmith.store.api_keys import ApiKeys
+
+    app = App.open(settings, quiet=True)
+    refuse_open_elsewhere(options["host"], bool(ApiKeys(app.workspace.database).all()))
+    with listen(options["host"], options["port"]) as listener:
+        served, endpoint = declared(app, ref, options["name"], "uvicorn", options["index"])
+        parts = make_parts(settings, endpoint, options["log_file"])
+        log_to(sys.stderr)
+        server = ModelServer(listener, parts, _serve_options(options, settings))
+        say(f"corpusmith: opening {served.model} for {server.url} ...")
+
+        def ready() -> None:
+            _tell(server.url, endpoint, served.name, server.fleet.state().version, server.gate.is_open, as_json)
+
+        run_server(server, ready)
+    say("corpusmith: drained and stopped")
+
+
+def _on_ray(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) -> None:
+    from corpusmith.apps.compose import App
+    from corpusmith.apps.serving import declared, maker
+    from corpusmith.apps.stopping import Stop
+    from corpusmith.models.serving.gate import refuse_open_elsewhere
+    from corpusmith.models.serving.ray_app import Scaling, serve_on_ray
+    from corpusmith.store.api_keys import ApiKeys
+
+    app = App.open(settings, quiet=True)
+    is_open = not ApiKeys(app.workspace.database).all()
+    refuse_open_elsewhere(options["host"], not is_open)
+    served, endpoint = declared(app, ref, options["name"], "ray", options["index"])
+    endpoints = Endpoints(app.workspace.database, "serve")
+    seen = endpoints.last_event(endpoint)
+    stop = Stop(f"the endpoint {endpoint}", f"corpusmith serve {ref} --backend ray")
+    say(f"corpusmith: opening {served.model} on Ray ...")
+    with stop.on_signals():
+        running = serve_on_ray(
+            maker(settings, endpoint, options["log_file"]), endpoint, options["host"], options["port"],
+            options=_serve_options(options, settings),
+            scaling=Scaling(least=options["least"], most=options["most"]),
+            address=settings.train.address,
+        )  # fmt: skip
+        try:
+            _tell(running.url, endpoint, served.name, None, is_open, as_json)
+            while not stop.asked and not _stop_asked(endpoints, endpoint, seen):
+                time.sleep(0.5)
+        finally:
+            running.stop()
+    say("corpusmith: drained and stopped")
+
+
+def _stop_asked(endpoints: Endpoints, endpoint: str, seen: int) -> bool:
+    if endpoints.last_event(endpoint) == seen:
+        return False
+    return any(event.n > seen and event.kind == STOP_ASKED for event in endpoints.events(endpoint))
+
+
+def _serve_options(options: dict[str, Any], settings: Settings) -> Any:
+    from corpusmith.models.serving.alerts import Thresholds, load_score
+    from corpusmith.models.serving.server import ServeOptions
+
+    scorer, score = options["alert_scorer"], options["alert_score"]
+    if (scorer is None) != (score is None):
+        raise ParameterError("--alert-scorer and --alert-score belong together", hint="Give both, or neither.")
+    return ServeOptions(
+        drain_s=options["drain_seconds"],
+        prompts=options["log_prompts"],
+        redact=masked if options["redact"] else None,
+        traced=opik_settings(settings) if settings.opik_url else None,
+        webhook=options["alert_webhook"],
+        thresholds=Thresholds(
+            error_rate=options["alert_error_rate"],
+            p95_s=options["alert_p95"],
+            poor_share=options["alert_poor"],
+            score=score,
+        ),
+        score=None if scorer is None else load_score(scorer),
+    )
+
+
+def _tell(url: str, endpoint: str, name: str, version: str | None, is_open: bool, as_json: bool) -> None:
+    """Say where it answers, and how it is asked."""
+    if as_json:
+        said = {"status": 0, "url": f"{url}/v1", "endpoint": endpoint, "model": name, "version": version}
+        show_json({**said, "pid": os.getpid(), "open": is_open})
+        return
+    body = json.dumps({"model": name, "messages": [{"role": "user", "content": "Hello"}]})
+    key = "none" if is_open else "YOUR_KEY"
+    header = "" if is_open else f"-H 'authorization: Bearer {key}' "
+    show(f"{version or name} answers at {url}/v1   (endpoint {endpoint}; Ctrl-C drains and stops)")
+    show(f"  curl {url}/v1/chat/completions {header}-H 'content-type: application/json' -d '{body}'")
+    show(f'  OpenAI(base_url="{url}/v1", api_key="{key}").chat.completions.create(model="{name}", messages=[...])')
+    sys.stdout.flush()

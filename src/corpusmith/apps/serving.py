@@ -1,0 +1,67 @@
+"""Puts a server together: the composition root's part that a serving process needs, in this process or in Ray's."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from corpusmith.apps.approving import actor
+from corpusmith.apps.compose import App
+from corpusmith.core.errors import ParameterError
+from corpusmith.core.settings import Settings
+from corpusmith.models.serving.contract import Grounder
+from corpusmith.models.serving.following import RegistryWish, Served, served_of
+from corpusmith.models.serving.opening import EngineOpener
+from corpusmith.models.serving.server import ServeParts
+from corpusmith.store.api_keys import ApiKeys
+from corpusmith.store.endpoints import Backend, Endpoints
+
+
+def declared(app: App, ref: str, name: str | None, backend: Backend, index: str | None) -> tuple[Served, str]:
+    """What is to be served, on record: (the model, the endpoint's name).
+
+    Raises:
+        NotFoundError: There is no such model or index.
+        PreconditionError: The name has no champion, or something else is served under the endpoint's name.
+    """
+    served = served_of(ref, app.registry(actor()), app.workspace.artifacts)
+    endpoint = name or served.endpoint
+    index_id = None if index is None else app.workspace.resolve(index).id
+    endpoints = Endpoints(app.workspace.database, actor())
+    endpoints.declare(endpoint, served.model, backend, index_id)
+    return served, endpoint
+
+
+def make_parts(settings: Settings, endpoint: str, log: str | None = None) -> ServeParts:
+    """Open the workspace and make what serves an endpoint that is on record."""
+    app = App.open(settings, quiet=True)
+    registry, database = app.registry(actor()), app.workspace.database
+    endpoints = Endpoints(database, actor())
+    wanted = endpoints.get(endpoint)
+    served = served_of(wanted.model, registry, app.workspace.artifacts)
+    hub = app.services(actor())["hub"]
+    return ServeParts(
+        name=served.name,
+        endpoint=endpoint,
+        source=RegistryWish(registry, endpoints, endpoint, served),
+        open_version=EngineOpener(registry, app.workspace.artifacts, hub),
+        endpoints=endpoints,
+        keys=ApiKeys(database),
+        folder=settings.workspace / "serving" / endpoint,
+        grounders={} if wanted.index is None else {"*": _grounder(app, wanted.index)},
+        log=log,
+    )
+
+
+def maker(settings: Settings, endpoint: str, log: str | None) -> partial[ServeParts]:
+    """`make_parts` for another process: it can be pickled."""
+    return partial(make_parts, settings, endpoint, log)
+
+
+def _grounder(app: App, index: str) -> Grounder:
+    try:
+        from corpusmith.models.retrieval.grounder import open_grounder
+    except ImportError as error:
+        raise ParameterError(
+            f"--index needs the extra `retrieve` ({error.name} missing)", hint="pip install 'corpusmith[retrieve]'"
+        ) from error
+    return open_grounder(app.workspace.artifacts.open(index))
