@@ -34,14 +34,20 @@ _WEIGHTED = (
     rf"\bweight(?:ed|ing|s)?(?: (?:sample|draw|sampling|it|them|rows|documents))?(?: {_BY})?(?: ?[:(] ?"
     rf"(?P<weights>{_WEIGHT}(?:(?:, and |, | and ){_WEIGHT})*)\)?)?"
 )
+_SLOT_FIELD = rf"(?P<field>{FIELD})"
 _SLOTS = (
     r"\b(?:(?:sampl(?:e|ed|ing)|draw|drawn|fill)(?: (?:it|them|rows))? (?:by|in|from|across|over) )?"
-    rf"(?P<field>{FIELD}) slots\b|\bslots of (?P<other>{FIELD})\b"
+    rf"(?:(?!the |its |their ){_SLOT_FIELD} slots\b|slots? (?:of|by|=|is) (?:the |its |their )?(?P<other>{FIELD})\b)"
+    r"(?: rounded(?: half)?(?: up)?)?(?:,? (?:and )?at least (?:1|one)\b(?! per| \w+ per))?"
 )
 _CAP = (
     rf"\b(?:with |and )?(?:{UPPER} )?(?P<cap>{NUMBER}) (?:rows |documents |items |examples )?(?:per|in each"
     rf"|in every|each) (?:slot|category|class|label|group|{FIELD})\b"
     rf"(?:,? (?:(?:for|in) slots )?(?:at or (?:below|under)|up to|below|under) \$? ?(?P<upto>{NUMBER}))?"
+)
+_CAP_OF_OTHERS = (
+    rf"\b(?:and )?(?:the )?others?(?: slots)?(?: (?:are|get|hold|have|keep|with))*,? {UPPER} (?P<cap>{NUMBER})"
+    r"(?: (?:rows|documents|items|examples))?(?: (?:are|each|drawn|without replacement))*"
 )
 _ABOVE = (
     r"\b(?:and )?keep(?:ing)? (?:everything|all|anything)(?: (?:rows|items|documents))? (?:above|over"
@@ -101,6 +107,8 @@ def _limits(scan: Scan, draft: Draft) -> None:
         draft.claim("balance.cap", cap, at, words)
         if upto:
             draft.claim("balance.keep_above", float(upto), at, words)
+    for match in scan.find(_CAP_OF_OTHERS):
+        draft.claim("balance.cap", float(match.group("cap")), match.start(), scan.take(match))
     for match in scan.find(_ABOVE):
         value = float(match.group("above") or match.group("over"))
         draft.claim("balance.keep_above", value, match.start(), scan.take(match))

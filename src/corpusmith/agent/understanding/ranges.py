@@ -38,6 +38,10 @@ _NUMBER_PAIR = (
     r"|values?) )*(?:between|from) "
     rf"{_MONEY}(?P<low>{NUMBER}) (?:and|to|-) {_MONEY}(?P<high>{NUMBER})(?! (?:{ROW_NOUN}|char\w*|words|tokens))"
 )
+_NUMBERS_KEPT = (
+    r"\bkeep(?:ing)?(?: only)?(?: the)? (?P<field>prices|costs|ratings|scores|ages|years) (?:of )?"
+    rf"{_MONEY}(?P<low>{NUMBER}) (?:and|to|-) {_MONEY}(?P<high>{NUMBER})"
+)
 _NUMBER_BOUND = (
     rf"\b{_PREFIX}{_NOT_FIELD}(?P<field>{FIELD}) (?:(?:is|are|must be|should be|of) )*(?:(?P<low>{LOWER})|"
     rf"(?P<high>{UPPER})) ?"
@@ -81,8 +85,11 @@ def read_lengths(scan: Scan, draft: Draft) -> None:
             _bound(scan, draft, match, "high")
 
 
-_PARTICIPLES = {"priced": "price", "costing": "cost", "rated": "rating", "scored": "score", "aged": "age"}
-"""A number said of the row by a verb stands in the field that the verb is made of."""
+_FIELD_SAID = {
+    "priced": "price", "costing": "cost", "rated": "rating", "scored": "score", "aged": "age",
+    "prices": "price", "costs": "cost", "ratings": "rating", "scores": "score", "ages": "age", "years": "year",
+}  # fmt: skip
+"""A number said of the row by a verb, or of all rows in the plural, stands in the field of the singular noun."""
 
 
 def _per_row(scan: Scan, match: re.Match[str]) -> bool:
@@ -116,11 +123,11 @@ def lengths(draft: Draft) -> tuple[LengthRange, ...]:
 
 def read_numbers(scan: Scan, draft: Draft) -> None:
     """Numbers at a field to keep."""
-    for pattern in (_NUMBER_PAIR, _NUMBER_BOUND):
+    for pattern in (_NUMBER_PAIR, _NUMBERS_KEPT, _NUMBER_BOUND):
         for match in scan.find(pattern):
             groups = match.groupdict()
             name, at = scan.field(match), match.start()
-            name = _PARTICIPLES.get(name.lower(), name)
+            name = _FIELD_SAID.get(name.lower(), name)
             words = scan.take(match)
             if "value" in groups:
                 low = float(groups["value"]) if groups["low"] else None
