@@ -114,14 +114,18 @@ def _export(result: StoredDataset) -> Path:
 
 
 def _then(brief: Brief, work: ModelWork | None) -> TriggerPlan | None:
-    """The training that a new version of the dataset starts by itself: the one that was chosen here."""
-    if work is None or work.chosen is None or not work.evaluation or work.earlier:
-        return None  # what goes on from a champion starts from another one each time
+    """What a new version of the dataset starts by itself: the training that was chosen here, and the index."""
+    if work is None:
+        return None
+    index = work.index or None
+    if work.chosen is None or not work.evaluation or work.earlier:  # a champion's successor has another start each time
+        return TriggerPlan(name=registry_name(brief), index=index) if index else None
     return TriggerPlan(
         name=registry_name(brief),
         model=work.chosen.model,
         evaluation=work.evaluation,
         ablation=work.ablation or None,
+        index=index,
         promote=brief.promote,
     )
 

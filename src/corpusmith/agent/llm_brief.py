@@ -20,12 +20,12 @@ from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.languages import NAMES
 from corpusmith.core.brief import Brief, Splits
 from corpusmith.core.gates import Gate, Op
-from corpusmith.core.metrics import METRICS
+from corpusmith.core.metrics import MADE_OF_DATA, METRICS
 from corpusmith.core.rows import Shape
 
 HOUSE = "house default"
 FOUND = "understood by the model"
-GATES = {name: info for name, info in METRICS.items() if info.scope in ("data", "run", "model", "ablation")}
+GATES = {name: info for name, info in METRICS.items() if info.scope in ("data", "run", *MADE_OF_DATA)}
 """Metrics that a gate of a patch may name: of every dataset; of models, where the brief makes one."""
 
 _SHAPES = {"alpaca": Shape.INSTRUCTION, "sharegpt": Shape.INSTRUCTION, "messages": Shape.INSTRUCTION,
@@ -199,7 +199,8 @@ def _gates(new: Brief, old: Brief, patch: BriefPatch, said: str) -> tuple[tuple[
             gates[kept.metric] = kept
     gates |= {name: gate for name, gate in after.items() if name not in before and name not in gates}
     added = []
-    scopes = {"data", "run", *(("model",) if new.training else ()), *(("ablation",) if new.ablation else ())}
+    made = {"model": new.training, "ablation": new.ablation, "index": new.index}
+    scopes = {"data", "run", *(scope for scope, wanted in made.items() if wanted)}
     for wish in patch.gates:
         if METRICS[wish.metric].scope not in scopes:
             continue

@@ -146,6 +146,27 @@ class EvaluationWish(_Frozen):
     general: str | None = Field(None, description="path of a general set for the check on forgetting")
 
 
+class IndexWish(_Frozen):
+    """How the documents are made searchable, as far as anything was said."""
+
+    kind: Literal["auto", "posts", "code", "articles"] = Field("auto", description="auto = by each document")
+    chunk_chars: int | None = Field(None, ge=50, description="most characters of a passage; None = by kind")
+    overlap_chars: int | None = Field(None, ge=0)
+    embedder: str = Field("none", description="none = BM25 alone; a folder or hub id; openai:NAME for an endpoint")
+    store: str | None = Field(None, description="URL of a Qdrant server; None = embedded")
+    filters: tuple[str, ...] = Field((), description="fields to filter on; empty = those that are found")
+
+
+class DeployWish(_Frozen):
+    """Where and how the champion is served."""
+
+    endpoint: str | None = Field(None, description="name of the endpoint; None = that of the model")
+    port: int | None = Field(None, ge=1, le=65535, description="None = the endpoint's own, or a free one")
+    backend: Literal["uvicorn", "ray"] = "uvicorn"
+    replicas: tuple[int, int] | None = Field(None, description="fewest and most, on Ray Serve")
+    canary: float | None = Field(None, gt=0, lt=1, description="share of the callers that gets the candidate first")
+
+
 class Budgets(_Frozen):
     """Limits that fail closed. None = no limit."""
 
@@ -183,7 +204,9 @@ class Brief(_Frozen):
     prompted: str = Field("tiny", description="the model that is prompted where nothing is trained, named as a base is")
     evaluation: EvaluationWish = EvaluationWish()
     ablation: bool = Field(False, description="prove on models that the curation helps")
+    index: IndexWish | None = Field(None, description="make the documents searchable")
     promote: bool = Field(False, description="make the model champion when every gate of it holds")
+    deploy: DeployWish | None = Field(None, description="serve the champion, with the index where there is one")
     publish_to: str | None = Field(None, description="hf://owner/name for the model, or the dataset where none is made")
     publish_data_to: str | None = Field(None, description="hf://owner/name for the dataset beside a model")
     gates: tuple[Gate, ...] = ()

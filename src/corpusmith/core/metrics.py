@@ -28,6 +28,9 @@ class MetricInfo:
     ] = "data"
 
 
+MADE_OF_DATA = ("model", "ablation", "index")
+"""Scopes of what is made of a dataset; a dataset alone can neither show nor break these."""
+
 METRICS: dict[str, MetricInfo] = {
     "rows": MetricInfo("rows in the dataset", "higher", "count"),
     "tokens": MetricInfo("tokens (words and punctuation marks) in the dataset", "higher", "count"),

@@ -50,9 +50,10 @@ class Trigger(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(description="name of the model in the registry")
     steps: tuple[RecipeStep, ...] = Field(
-        description="base, train, evaluate, ablate; inputs may be steps of the recipe"
+        description="base, train, evaluate, ablate, index; inputs may be steps of the recipe"
     )
-    model: str = Field(description="name of the step that makes the model")
+    model: str | None = Field(None, description="name of the step that makes the model")
+    index: str | None = Field(None, description="name of the step that makes the index")
     evaluation: str | None = Field(None, description="name of the step that judges it")
     promote: bool = Field(False, description="make it the champion when its gates hold")
     gates: tuple[Gate, ...] = Field((), description="floors of the promotion")
@@ -78,20 +79,22 @@ class Recipe(BaseModel):
 
 @dataclass(frozen=True)
 class TriggerPlan:
-    """Artifacts of the run's own training, from which the recipe's trigger is made.
+    """Artifacts that the run made of its dataset, from which the recipe's trigger is made.
 
     Attributes:
         name: Of the model in the registry.
-        model: The trained model.
+        model: The trained model, if there is one.
         evaluation: The report that judged it.
         ablation: The report on what curating brought.
+        index: The index of the documents.
         promote: Whether its promotion was asked for.
     """
 
     name: str
-    model: str
+    model: str | None = None
     evaluation: str | None = None
     ablation: str | None = None
+    index: str | None = None
     promote: bool = False
 
 
@@ -117,7 +120,7 @@ def build_recipe(
         measure: Parameters of the profile that judged them.
         seed: The run's seed.
         reasons: Per artifact id, the metric its step was chosen for and why.
-        then: The training that followed, if one did.
+        then: What was made of the result, if anything was.
         beside: Evaluation sets and documents that the result was held against: role -> artifact id.
     """
     records: dict[str, ArtifactRecord] = {}
@@ -134,7 +137,7 @@ def build_recipe(
     for root in (result, *(beside or {}).values()):
         visit(root)
     count = len(records)
-    for artifact in (then.model, then.evaluation, then.ablation) if then else ():
+    for artifact in (then.model, then.evaluation, then.ablation, then.index) if then else ():
         if artifact is not None:
             visit(artifact)
     names: dict[str, str] = {}
@@ -180,7 +183,8 @@ def _trigger(
     return Trigger(
         name=then.name,
         steps=steps,
-        model=names[then.model],
+        model=None if then.model is None else names[then.model],
+        index=None if then.index is None else names[then.index],
         evaluation=None if then.evaluation is None else names[then.evaluation],
         promote=then.promote,
         gates=tuple(gate for gate in gates if METRICS[gate.metric].scope == "model"),

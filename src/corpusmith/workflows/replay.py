@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from corpusmith.core.errors import ParameterError, UsageError
 from corpusmith.core.gates import GateResult, Metric, Scorecard, Severity, judge
-from corpusmith.core.metrics import METRICS
+from corpusmith.core.metrics import MADE_OF_DATA, METRICS
 from corpusmith.core.tools import Tool
 from corpusmith.engine.runner import Runner, StepOutcome, parse_params
 from corpusmith.workflows.recipe import Recipe, RecipeStep, Trigger
@@ -111,7 +111,7 @@ def _follow(
     done: Mapping[str, str],
 ) -> tuple[StartedModel, dict[str, Metric]]:
     """Start the trigger, unless a must gate of the data does not hold."""
-    data_gates = [gate for gate in recipe.gates if METRICS[gate.metric].scope not in ("model", "ablation")]
+    data_gates = [gate for gate in recipe.gates if METRICS[gate.metric].scope not in MADE_OF_DATA]
     failed = [r for r in judge(data_gates, card) if not r.passed and r.severity is Severity.MUST]
     if failed:
         why = f"the must gate {failed[0].metric} {failed[0].op} {failed[0].target:g} does not hold"
@@ -150,7 +150,9 @@ def refuse_unknown(recipe: Recipe, tools: Mapping[str, Tool[Any]]) -> None:
 def _broken_gate(gate: GateResult, recipe: Recipe, steps: Sequence[ReplayedStep]) -> str:
     """A gate that does not hold, and the step whose assumption that breaks."""
     meant = [s.name for s in recipe.steps if s.metric == gate.metric]
-    if METRICS[gate.metric].scope in ("model", "ablation"):
+    if METRICS[gate.metric].scope == "index":
+        who = "the index of this data does not reach it"
+    elif METRICS[gate.metric].scope in MADE_OF_DATA:
         who = "the model that was trained on this data does not reach it"
     elif meant:
         who = f"{meant[-1]} was to reach it"

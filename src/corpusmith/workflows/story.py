@@ -113,6 +113,8 @@ def _model_lines(model: dict[str, Any]) -> list[str]:
     said = (
         model.get("first_line"),
         model.get("ablation_line"),
+        model.get("index_line"),
+        f"live at {model['endpoint']}" if model.get("endpoint") else "",
         *(f"not promoted: {w}" for w in model.get("refused", ())),
     )
     return lines + [f"         {line}" for line in said if line]

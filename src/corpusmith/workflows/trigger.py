@@ -1,4 +1,4 @@
-"""What a new version of a dataset starts by itself: the training that the run did, as a part of its recipe.
+"""What a new version of a dataset starts by itself: the training and the index of the run, as a part of its recipe.
 
 A replay that made a dataset whose must gates hold trains on it, judges the model beside the champion of that moment,
 registers it, and promotes it where the run was asked to. Steps that were done before are found by their identity, so a
@@ -21,6 +21,8 @@ from corpusmith.store.registry import ModelRegistry
 from corpusmith.workflows.recipe import Trigger
 
 SCORECARD = "scorecard.json"
+JUDGES = ("evaluate", "ablate", "index")
+"""Tools whose scorecards the gates are held against."""
 
 
 class StartedModel(BaseModel):
@@ -31,6 +33,7 @@ class StartedModel(BaseModel):
     why: str = Field("", description="why it was not started, or not to its end")
     ref: str | None = None
     artifact: str | None = None
+    index: str | None = None
     promoted: bool | None = Field(None, description="None = not asked for")
     refused: tuple[str, ...] = ()
     lines: tuple[str, ...] = Field((), description="what the evaluations say first")
@@ -62,15 +65,18 @@ def start(
     try:
         for step in trigger.steps:
             inputs = {role: ids[name] for role, name in step.inputs.items()}
-            if step.name == trigger.evaluation and isinstance(registry, ModelRegistry):
+            if step.name == trigger.evaluation and trigger.model and isinstance(registry, ModelRegistry):
                 inputs |= champion_roles(registry, trigger.name, ids[trigger.model])
             outcome = runner.run_step(tools[step.tool], step.params, inputs, step.seed)
             ids[step.name] = outcome.id
             lines += [str(outcome.result["first_line"])] if outcome.result.get("first_line") else []
-            if SCORECARD in outcome.artifact.record.files and step.tool in ("evaluate", "ablate"):
+            if SCORECARD in outcome.artifact.record.files and step.tool in JUDGES:
                 found |= read_scorecard(outcome.artifact.file(SCORECARD)).metrics
-        said = said.model_copy(update={"lines": tuple(lines), "artifact": ids[trigger.model]})
-        if isinstance(registry, ModelRegistry):
+        said = said.model_copy(update={"lines": tuple(lines)})
+        if trigger.index is not None:
+            said = said.model_copy(update={"index": ids[trigger.index]})
+        if trigger.model is not None and isinstance(registry, ModelRegistry):
+            said = said.model_copy(update={"artifact": ids[trigger.model]})
             said = _settle(trigger, runner, tools, registry, ids, said)
     except WorkspaceError:
         raise
@@ -98,11 +104,12 @@ def _settle(
     said: StartedModel,
 ) -> StartedModel:
     """Register the model; promote it where that was asked for."""
-    version = registry.register(trigger.name, ids[trigger.model], "a new version of its dataset")
+    model = str(said.artifact)
+    version = registry.register(trigger.name, model, "a new version of its dataset")
     said = said.model_copy(update={"ref": version.ref})
     if not trigger.promote or trigger.evaluation is None:
         return said
-    roles = {"model": ids[trigger.model], "evaluation": ids[trigger.evaluation]}
+    roles = {"model": model, "evaluation": ids[trigger.evaluation]}
     params = {
         "name": trigger.name,
         "gates": [gate.model_dump(mode="json") for gate in trigger.gates],

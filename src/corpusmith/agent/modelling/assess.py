@@ -1,4 +1,4 @@
-"""Between customize and productionize: the best model on the test split, and the data by an ablation.
+"""Between customize and productionize: the best model on the test split, the data by an ablation, the index it asks.
 
 Nothing is chosen here: what is measured goes onto the run's scorecard, and the gates are held against it at the end.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpusmith.agent.modelling import calls
+from corpusmith.agent.modelling.delivery import build_index, documents
 from corpusmith.agent.modelling.handover import brief_in, go, registry_in, registry_name, say, stopped, told, work_in
 from corpusmith.agent.modelling.work import ModelWork, Setting, Trial
 from corpusmith.agent.session import Session
@@ -29,6 +30,9 @@ def assess(session: Session, state: LoopState) -> LoopState:
         work, found = _judge_model(session, brief, state, work)
         if brief.ablation:
             work, more = _ablate(session, state, work)
+            found |= more
+        if brief.index is not None:
+            work, more = build_index(session, state, work, brief.index)
             found |= more
     except (WorkspaceError, BudgetExceeded) as error:
         return stopped(state, work, error)
@@ -82,7 +86,7 @@ def _prompted(work: ModelWork) -> Trial | None:
 def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelWork, Figures]:
     say(session, "ablate", "ablation: the same small model, trained on the data as it came in and as it is now")
     try:
-        curated = _documents(session, state)
+        curated = documents(session, state)
         report = session.step("ablate", {}, {"raw": state["raw"], "curated": curated}).artifact
     except (WorkspaceError, BudgetExceeded):
         raise
@@ -93,12 +97,3 @@ def _ablate(session: Session, state: LoopState, work: ModelWork) -> tuple[ModelW
     say(session, "ablated", line)
     found = {name: m for name, m in calls.scorecard_of(report).metrics.items() if METRICS[name].scope == "ablation"}
     return work.model_copy(update={"ablation": report.id, "ablation_line": line}), found
-
-
-def _documents(session: Session, state: LoopState) -> str:
-    """The curated rows as they can be compared with the raw ones: before pairs were made out of them."""
-    artifacts = session.runner.workspace.artifacts
-    shape, data = artifacts.open(state["raw"]).shape, artifacts.open(state["data"])
-    while data.shape is not shape and "data" in data.record.inputs:
-        data = artifacts.open(data.record.inputs["data"])
-    return data.id

@@ -11,7 +11,7 @@ from corpusmith.core.brief import Brief
 from corpusmith.core.decisions import Decision
 from corpusmith.core.errors import BudgetExceeded, CorpusmithError
 from corpusmith.core.gates import Gate, Scorecard
-from corpusmith.core.metrics import METRICS
+from corpusmith.core.metrics import MADE_OF_DATA, METRICS
 from corpusmith.store.registry import ModelRegistry
 
 Next = Literal["customize", "assess", "productionize", "conclude"]
@@ -26,7 +26,8 @@ MODEL_NAME = "model"
 def wants_model(brief: Brief) -> bool:
     """Whether anything is to be done once the dataset is there."""
     published = brief.publish_to or brief.publish_data_to
-    return brief.training is not None or brief.ablation or brief.approach == "prompting" or bool(published)
+    made = brief.training is not None or brief.approach == "prompting"
+    return made or brief.ablation or brief.index is not None or bool(published)
 
 
 def registry_name(brief: Brief) -> str:
@@ -53,8 +54,8 @@ def registry_in(session: Session) -> ModelRegistry | None:
 
 
 def model_gates(brief: Brief) -> list[Gate]:
-    """The gates that only a trained model, or models trained on the data, can show."""
-    return [gate for gate in brief.gates if METRICS[gate.metric].scope in ("model", "ablation")]
+    """The gates that only what is made of the data can show: a model, models that compare, an index."""
+    return [gate for gate in brief.gates if METRICS[gate.metric].scope in MADE_OF_DATA]
 
 
 def saw(brief: Brief, state: LoopState) -> dict[str, float | None]:

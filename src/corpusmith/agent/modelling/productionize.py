@@ -1,4 +1,4 @@
-"""Phase 5, productionize: the registry, its gates, and the hub.
+"""Phase 5, productionize: the registry, its gates, the endpoint, and the hub.
 
 A model is registered as a candidate. It is promoted if that was asked for and its evaluation passes; it is published
 only when every must gate of it holds. Publishing asks for an approval, wherever it comes from.
@@ -6,6 +6,7 @@ only when every must gate of it holds. Publishing asks for an approval, wherever
 
 from __future__ import annotations
 
+from corpusmith.agent.modelling.delivery import deploy
 from corpusmith.agent.modelling.handover import (
     brief_in,
     go,
@@ -23,17 +24,18 @@ from corpusmith.agent.state import LoopState
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
 from corpusmith.core.gates import Gate, Scorecard, Severity, judge
-from corpusmith.core.metrics import METRICS
+from corpusmith.core.metrics import MADE_OF_DATA, METRICS
 
 
 def productionize(session: Session, state: LoopState) -> LoopState:
-    """Register, promote, publish, as far as asked for and passed."""
+    """Register, promote, deploy, publish, as far as asked for and passed."""
     brief, work = brief_in(session, state), work_in(state)
     chosen = work.chosen
     try:
         if chosen is not None:
             say(session, "productionize", "phase 5 of 5, productionize: the registry, and its gates")
             work = _register(session, brief, work, chosen)
+        work = deploy(session, brief, work)
         work = _publish(session, brief, state, work)
     except (WorkspaceError, BudgetExceeded) as error:
         return stopped(state, work, error)
@@ -73,7 +75,7 @@ def _promote(session: Session, brief: Brief, work: ModelWork, chosen: Trial, nam
 def _publish(session: Session, brief: Brief, state: LoopState, work: ModelWork) -> ModelWork:
     model_asked = brief.training is not None
     data_to = brief.publish_data_to or (None if model_asked else brief.publish_to)
-    data_gates = [gate for gate in brief.gates if METRICS[gate.metric].scope not in ("model", "ablation")]
+    data_gates = [gate for gate in brief.gates if METRICS[gate.metric].scope not in MADE_OF_DATA]
     spoilt = _failed(data_gates, state)
     if data_to and spoilt:
         work = work.with_problem(f"not published to {data_to}: {spoilt[0]}")

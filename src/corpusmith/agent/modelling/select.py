@@ -26,7 +26,7 @@ from corpusmith.models.loading import best_device
 
 WAYS: dict[Approach, str] = {
     "prompting": "examples in the prompt of the base: nothing to train, nothing to undo",
-    "retrieval": "looks facts up at every question; needs an index, which is not in this version",
+    "retrieval": "looks facts up at every question, in an index of the documents; nothing is trained",
     "fine-tuning": "weights learn form, style and labels; judged against its base",
 }
 NEEDS = {"sft": Shape.INSTRUCTION, "dpo": Shape.PREFERENCE}
@@ -46,6 +46,8 @@ def select(session: Session, state: LoopState) -> LoopState:
     say(session, "select", "phase 3 of 5, select: how the model is made, and on which base")
     turn = state["turn"] + 1
     log_decision(session, state, _way_decision(brief, state, way, turn))
+    if way == "retrieval":  # nothing is trained or prompted here: `assess` builds the index and measures it
+        return go(state, work, "assess", turn)
     wish = brief.training or TrainingWish(bases=(brief.prompted,))
     unfit = unfit_for_training(session, brief, state, wish)
     if unfit:

@@ -101,6 +101,10 @@ class ModelWork(_Frozen):
     version: str = Field("", description="name@version in the registry")
     promoted: bool | None = Field(None, description="None = not asked for")
     refused: tuple[str, ...] = Field((), description="why it was not promoted")
+    index: str = Field("", description="artifact id of the index")
+    index_line: str = ""
+    deployed: bool | None = Field(None, description="None = not asked for")
+    endpoint: str = Field("", description="its URL")
     published: tuple[str, ...] = Field((), description="addresses of what went to a hub")
     problems: tuple[str, ...] = ()
 

@@ -48,6 +48,11 @@ _RETRIEVAL = (
     r"\b(?:use|using|do|with|by|via|build|prefer) (?:an? )?(?:retrieval(?:[- ]augmented generation)?|rag)(?: (?:system"
     r"|pipeline))?\b"
 )
+_ASK = (
+    r"\b(?:(?:i|we) (?:want|would like|need) to )?(?:(?:chat|talk) (?:with|to)|ask (?:questions )?(?:about|of)"
+    r"|(?:get )?answers? (?:my |our |any |all )?questions (?:about|over|from|on))"
+    rf"(?: (?:my|our|the|these|all))*(?: \w+){{0,2}}?(?: (?:in|from|under))?(?= {PATH})"
+)
 _TASK = r"\b(?:the |my |our )?(?:task|job|goal|purpose) is (?:to )?(?=\x00|{need})".replace(
     "{need}", NEEDS["fine-tuning"]
 )
@@ -74,11 +79,11 @@ def read_approach(scan: Scan, draft: Draft) -> None:
                 scan.take_span(*later.span("job"))
             job = (match.group("job") or "") + (later.group("job") if later else "")
             _settle(scan, draft, at, words, job)
-    for match in scan.find(_RETRIEVAL):
-        words = scan.take(match, counts=False)
+    for match in [*scan.find(_RETRIEVAL), *([] if wants_model(draft) else scan.find(_ASK))]:
+        words = scan.take(match)
         draft.claim("deliverable", Deliverable.INDEX, match.start(), words)
         draft.claim("approach", "retrieval", match.start(), words)
-        draft.leave(match.start(), words, "retrieval is not in this version")
+        draft.claim("index", True, match.start(), words)
     for match in scan.find(_PROMPT):
         if not any(claim.value for claim in draft.claims.get("training", ())):
             words = scan.take(match)
@@ -95,10 +100,7 @@ def _settle(scan: Scan, draft: Draft, at: int, words: str, job: str) -> None:
     draft.claim("approach", choice, at, words)
     if choice == "retrieval":
         draft.claim("deliverable", Deliverable.INDEX, at, words)
-        what = re.sub(
-            r"^(?:\w+ )??(?=(?:an?|the) )|(?: (?:in|on|from|of|out|about|with))+$", "", words, flags=re.IGNORECASE
-        )
-        draft.leave(at, what, "retrieval would suit it and is not in this version; say fine-tune to train a model")
+        draft.claim("index", True, at, words)
         for match in scan.find(
             r"\b(?:and )?(?:always )?(?:cites?|quotes|links(?: to)?|shows) (?:its |the )?(?:sources|references)\b"
         ):

@@ -16,6 +16,7 @@ from corpusmith.agent.understanding.defaults import assumptions, default_gates
 from corpusmith.agent.understanding.draft import EXAMPLE, Draft, Leftover
 from corpusmith.agent.understanding.grounding import read_grounding
 from corpusmith.agent.understanding.hyperparameters import read_hyperparameters
+from corpusmith.agent.understanding.indexing import index_of, read_index
 from corpusmith.agent.understanding.judging import evaluation_of, read_judging
 from corpusmith.agent.understanding.languages import languages_kept, read_languages
 from corpusmith.agent.understanding.leftovers import content_words, leftovers
@@ -38,6 +39,7 @@ from corpusmith.agent.understanding.ranges import lengths, read_lengths, read_nu
 from corpusmith.agent.understanding.release import read_release
 from corpusmith.agent.understanding.rivals import read_rivals, read_scores
 from corpusmith.agent.understanding.scan import Scan
+from corpusmith.agent.understanding.serving import deploy_of, read_serving, settle_serving
 from corpusmith.agent.understanding.targets import read_floors, read_targets
 from corpusmith.agent.understanding.training import read_kept_out, read_training
 from corpusmith.core.brief import Brief, DedupWish, EvaluationWish, Request, Size, Splits
@@ -63,6 +65,8 @@ RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_hyperparameters,
     read_judging,
     read_scores,
+    read_index,
+    read_serving,
     read_machines,
     read_bases,
     read_release,
@@ -83,6 +87,7 @@ RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_template,
     settle_shape,
     settle_publishing,
+    settle_serving,
     read_languages,
     read_privacy,
     read_copies,
@@ -118,6 +123,8 @@ def understand(request: Request) -> Brief:
     explicit = _explicit_gates(draft, brief)
     if brief.training is None:
         explicit = [gate for gate in explicit if METRICS[gate.metric].scope != "model"]
+    if brief.index is None:
+        explicit = [gate for gate in explicit if METRICS[gate.metric].scope != "index"]
     told = {gate.metric for gate in explicit}
     gates = [*explicit, *(gate for gate in default_gates(brief, draft) if gate.metric not in told)]
     for metric, named, missing in (
@@ -192,7 +199,9 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
         prompted=draft.last("prompted", "tiny"),
         evaluation=evaluation_of(draft) if judged else EvaluationWish(),
         ablation=draft.last("ablation", False),
+        index=index_of(draft),
         promote=training is not None and draft.last("promote", False),
+        deploy=deploy_of(draft) if training is not None else None,
         publish_to=draft.last("publish_to"),
         publish_data_to=draft.last("publish_data_to"),
         retention_floor=draft.last("retention_floor", Brief(request="").retention_floor),

@@ -34,8 +34,8 @@ _BEST = (
     r"|one)? ?(?:is|works) (?:best|better)|the (?:best|better|winning|strongest)(?: (?:1|one|base|model|of them))?)\b"
 )
 _HOSTED_WORDS = (
-    r"\b(?:(?:use|using|through|with|via|by|at|on) )?(?:the |an? )?(?:openai(?:'s)?|hosted)(?: fine[- ]?tuning)?(?: "
-    r"(?:api|service|model|platform))?\b"
+    r"\b(?:(?:use|using|through|with|via|by|at|on) )?(?:the |an? )?(?:openai(?:'s)?(?![- ]compatible)|hosted)"
+    r"(?: fine[- ]?tuning)?(?: (?:api|service|model|platform))?\b"
 )
 
 

@@ -1,7 +1,7 @@
-"""Wishes that this version does not grant: serving, indexing, crawling, translating, images, uploads.
+"""Wishes that this version does not grant: crawling, translating, images, uploads; serving where no model is made.
 
-Recognised, so that the person reads why; each ends among what was not understood. Serving and indexing also set
-the deliverable. The purposes a dataset is for ("for fine-tuning") are no wishes and are read over.
+Recognised, so that the person reads why; each ends among what was not understood. The purposes a dataset is for
+("for fine-tuning") are no wishes and are read over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.model_words import HUGGING_FACE, NAME
 from corpusmith.agent.understanding.scan import Scan
 from corpusmith.agent.understanding.words import DONT, PATH, ROW_NOUN
-from corpusmith.core.brief import Deliverable
 
 _STOP = (
     rf"(?:and|then|but|so|using|as|with|afterwards|(?:only )?(?:if|when|once|unless|after|provided)|{PATH}|from {PATH}"
@@ -23,19 +22,10 @@ _NO_NOUN = "".join(rf"(?<!\b{word} )" for word in ("a", "the", "this", "that", "
 """Not after a word that makes a noun of the next: "this crawl" is data."""
 _IT = r"(?:it|them|this|these|that|those|the (?:result|data|dataset|corpus|documents|articles|texts|model))"
 
-_UNSUPPORTED: tuple[tuple[str, str, Deliverable | None], ...] = (
+_UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (
         rf"\b(?:deploy|serve|host|put {_IT} behind an? (?:api|endpoint)|ship {_IT} to production)\b{TAIL}",
-        "serving is not in this version",
-        Deliverable.ENDPOINT,
-    ),
-    (
-        rf"\b(?:(?:put|load|store|insert|push|write) {_IT} (?:in|into|to) (?:a |an |the |my |our )?"
-        r"(?:(?:vector|search|retrieval|rag|embedding) ?(?:index|store|database|db)|index|qdrant|chroma|pinecone)"
-        rf"|(?:build|make|create) (?:a |an |the )?(?:vector |search |retrieval |rag )?index|index (?:{_IT}|the)"
-        rf"|make {_IT} searchable|embed (?:{_IT}|the))\b{TAIL}",
-        "indexing is not in this version",
-        Deliverable.INDEX,
+        "no model was asked for",
     ),
     (
         (
@@ -43,29 +33,24 @@ _UNSUPPORTED: tuple[tuple[str, str, Deliverable | None], ...] = (
             rf"|internet)\b){TAIL}"
         ),
         "crawling the web is not in this version",
-        None,
     ),
     (
         rf"\b(?:translat(?:e|ed|ing)|back-?translate)\b{TAIL}",
         "translation is not in this version",
-        None,
     ),
     (
         rf"\b(?:upload|(?:push|publish) {_IT} (?:to|on) (?:the )?(?:hugging ?face|hf|hub|github|s3|kaggle))\b{TAIL}",
         "only a Hugging Face hub is published to, as owner/name",
-        None,
     ),
     (
         r"(?:\b(?!and\b|then\b|but\b)[\w'-]+ ){0,5}\b(?:images?|pictures?|photos?|videos?|audio|captions?"
         r"|thumbnails?)\b"
         rf"{TAIL}",
         "only text is handled",
-        None,
     ),
     (
         rf"\b(?:summari[sz]e|paraphrase|rewrite|annotate|classify|label) (?:{_IT}|each|every|all|the)\b{TAIL}",
         "rewriting and labelling by a model are not in this version",
-        None,
     ),
 )
 
@@ -138,7 +123,7 @@ def read_rows_for(scan: Scan, _: Draft) -> None:
 
 def read_unsupported(scan: Scan, draft: Draft) -> None:
     """Clauses that this version cannot do."""
-    for pattern, reason, deliverable in _UNSUPPORTED:
+    for pattern, reason in _UNSUPPORTED:
         for match in scan.find(pattern):
             start, end = match.span()
             text = scan.norm[start:end]
@@ -154,5 +139,3 @@ def read_unsupported(scan: Scan, draft: Draft) -> None:
             ):
                 end = start + len(last[0])
             draft.leave(start, scan.take_span(start, end, counts=False), reason)
-            if deliverable:
-                draft.claim("deliverable", deliverable, start, draft.leftovers[-1].words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corpusmith.core.brief import Brief, PlaceWish, TrainingWish
+from corpusmith.core.brief import Brief, DeployWish, IndexWish, PlaceWish, TrainingWish
 from corpusmith.core.rows import Shape
 
 _METHODS = {
@@ -36,11 +36,32 @@ def model_lines(brief: Brief) -> list[str]:
             else "none, it stays a candidate"
         )
         lines.append(f"promotion: {champion}")
+    lines += _index(brief.index) if brief.index is not None else []
+    lines += _deploy(brief.deploy) if brief.deploy is not None else []
     if brief.ablation:
         lines.append("ablation: models trained on the raw and on the curated data, compared on held-out text")
     both = ((brief.publish_to, "model" if brief.training else "dataset"), (brief.publish_data_to, "dataset"))
     lines += [f"published: the {what} to {to}, after an approval" for to, what in both if to]
     return lines
+
+
+def _index(wish: IndexWish) -> list[str]:
+    size = f"at most {wish.chunk_chars:,} characters" if wish.chunk_chars else "sized by the kind of document"
+    overlap = f", {wish.overlap_chars:,} of them shared" if wish.overlap_chars else ""
+    dense = "BM25" if wish.embedder == "none" else f"BM25 and embeddings of {wish.embedder}, fused"
+    kept = f"in Qdrant at {wish.store}" if wish.store else "in the workspace"
+    lines = [f"index: passages {size}{overlap}, found by {dense}, kept {kept}"]
+    return [*lines, *([f"filters: {', '.join(wish.filters)}"] if wish.filters else [])]
+
+
+def _deploy(wish: DeployWish) -> list[str]:
+    where = "Ray Serve" if wish.backend == "ray" else "this machine"
+    parts = [f"on {where}" + (f", port {wish.port}" if wish.port else "")]
+    if wish.replicas:
+        least, most = wish.replicas
+        parts.append(f"{least} replicas" if least == most else f"{least} to {most} replicas, by load")
+    parts += [f"first to {wish.canary:.0%} of the callers"] if wish.canary else []
+    return [f"deployed: {', '.join(parts)}, once it is the champion, after an approval"]
 
 
 def _training(brief: Brief, wish: TrainingWish) -> list[str]:

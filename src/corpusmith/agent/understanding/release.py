@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from corpusmith.agent.understanding.clauses import PLAIN_TAIL
 from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.model_words import MODEL_IT, NAME, WHAT, wants_model
 from corpusmith.agent.understanding.scan import BLANK, Scan
+from corpusmith.agent.understanding.serving import SERVE, SERVE_TAIL
 from corpusmith.agent.understanding.words import DONT
 from corpusmith.core.brief import Deliverable
 
@@ -30,13 +30,8 @@ _PROMOTE = (
     rf"|make {MODEL_IT} (?:the )?(?:champion|live model)|replace (?:the )?(?:champion|(?:current|live|old)(?: (?:model"
     rf"|champion))?)"
 )
-_SERVE = (
-    rf"(?:deploy|serve|host)\b|ship {MODEL_IT}|roll {MODEL_IT} out|roll out {MODEL_IT}|put {MODEL_IT} (?:live|(?:in"
-    rf"|into) production|behind an? (?:api|endpoint))|go(?:es)? live"
-)
 _NAME = r"[`'\"]?(?P<name>[a-z_][\w.-]*\w)[`'\"]?"
 _BY_HAND = "no gate says that: promote it yourself, with `corpusmith model promote`"
-SERVED_BY_PROMOTION = "serving is not in this version; it is promoted in the registry instead"
 
 
 def read_release(scan: Scan, draft: Draft) -> None:
@@ -54,39 +49,35 @@ def read_release(scan: Scan, draft: Draft) -> None:
         _without_model(scan, draft)
         return
     for match in scan.find(
-        rf"\b{DONT} (?:automatically )?(?P<act>{_PROMOTE}|{_SERVE})(?: {MODEL_IT}| anything)?\b{_WHEN}", True
+        rf"\b{DONT} (?:automatically )?(?:(?P<serve>{SERVE})|{_PROMOTE})(?: {MODEL_IT}| anything)?\b{_WHEN}", True
     ):
-        _promise(scan, draft, match, bool(match.group("met")))
+        _promise(scan, draft, match, bool(match.group("met")), bool(match.group("serve")))
     for match in scan.find(
         rf"\b(?:and |then )*register(?: {MODEL_IT})?(?: (?:in|with|to) (?:the )?(?:model )?registry)?(?: as {_NAME})?"
     ):
         if match.group("name"):
             draft.claim("name", scan.original(*match.span("name")), match.start(), match.group())
         scan.take(match)
-    for match in scan.find(r"\b(?:no|without) (?:promotion|promoting it|deployment)\b", True):
-        draft.claim("promote", False, match.start(), scan.take(match))
-    for match in scan.find(rf"\b(?:and |then )*(?P<act>{_PROMOTE})\b(?! (?:data|dataset)){_WHEN}"):
-        _promise(scan, draft, match, True)
-    for match in scan.find(rf"\b(?:and |then )*(?P<act>{_SERVE})(?: {MODEL_IT})?{PLAIN_TAIL}{_WHEN}"):
+    for match in scan.find(r"\b(?:no|without) (?:promotion|promoting it|(?P<serve>deployment))\b", True):
+        draft.claim("deploy" if match.group("serve") else "promote", False, match.start(), scan.take(match))
+    for match in scan.find(rf"\b(?:and |then )*(?:{_PROMOTE})\b(?! (?:data|dataset)){_WHEN}"):
+        _promise(scan, draft, match, True, False)
+    for match in scan.find(rf"\b(?:and |then )*(?:{SERVE})(?: {MODEL_IT})?{SERVE_TAIL}{_WHEN}"):
         draft.claim("deliverable", Deliverable.ENDPOINT, match.start(), match.group())
-        words = re.sub(r"^(?:(?:and|then) )+", "", scan.original(match.start(), match.end()))
-        if _unmet(scan, draft, match):
-            draft.leave(match.start(), words, f"serving is not in this version, and {_BY_HAND}")
-            draft.claim("promote", False, match.start(), scan.take(match))
-        else:
-            draft.leave(match.start(), words, SERVED_BY_PROMOTION)
-            draft.claim("promote", True, match.start(), scan.take(match))
+        _promise(scan, draft, match, True, True)
 
 
-def _promise(scan: Scan, draft: Draft, match: re.Match[str], wanted: bool) -> None:
-    """Promote or not; what was asked under a condition that no gate expresses is not done, and said."""
+def _promise(scan: Scan, draft: Draft, match: re.Match[str], wanted: bool, served: bool) -> None:
+    """Promote (and serve) or not; what was asked under a condition that no gate expresses is not done, and said."""
     at, unmet = match.start(), _unmet(scan, draft, match)
-    words = re.sub(r"^(?:(?:and|then) )+", "", scan.take(match))
+    words = re.sub(r"^(?:(?:and|then) )+", "", scan.take(match)).rstrip(" ,")
     if wanted and unmet:
-        draft.claim("promote", False, at, words)
         draft.leave(at, words, _BY_HAND)
-        return
-    draft.claim("promote", wanted, at, words)
+        wanted = False
+    if wanted or not served:  # who does not want it served may want it promoted
+        draft.claim("promote", wanted, at, words)
+    if served:
+        draft.claim("deploy", wanted, at, words)
 
 
 def _unmet(scan: Scan, draft: Draft, match: re.Match[str]) -> bool:

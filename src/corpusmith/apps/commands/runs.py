@@ -110,14 +110,22 @@ def show_plan(request: str, options: RunOptions, as_json: bool) -> None:
     show("\nNothing was run. Leave out --plan to start.")
 
 
+_MEASURED_BY = {
+    "ablation": ("ablation of the data", "FW, one recipe on two sets"),
+    "index": ("index of the documents", "questions made from the documents themselves"),
+}
+"""Scope of a metric to what is made to measure it, and its source."""
+
+
 def plan_of(brief: Brief) -> list[dict[str, str]]:
     """What may be done for each gate and wish of a brief, as plain rows."""
     goals = [(str(gate), gate.metric) for gate in brief.gates] + [(w, f"wish:{w}") for w in wishes_of(brief)]
     rows = []
     for shown, goal in goals:
         scope = METRICS[goal].scope if goal in METRICS else ""
-        if scope == "ablation":
-            rows.append({"goal": shown, "methods": "ablation of the data", "source": "FW, one recipe on two sets"})
+        if scope in _MEASURED_BY:
+            methods, source = _MEASURED_BY[scope]
+            rows.append({"goal": shown, "methods": methods, "source": source})
             continue
         found = list(MOVES.values()) if scope == "model" else [m for m in CATALOGUE.values() if goal in m.moves]
         methods = ", ".join(m.name for m in found) or "none: it is only measured"
@@ -160,6 +168,9 @@ def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> Non
     if outcome.get("model", {}).get("ref"):
         shown = with_workspace(f"corpusmith model show {outcome['model']['ref']}", workspace)
         show(f"next     {shown}    (its evaluations, its gates, who moved it)")
+    if outcome.get("model", {}).get("index"):
+        asked = with_workspace(f'corpusmith ask {outcome["model"]["index"][:12]} "YOUR QUESTION"', workspace)
+        show(f"next     {asked}    (passages, with the rows they are from)")
 
 
 def _print_model(model: dict[str, Any]) -> None:
@@ -171,6 +182,10 @@ def _print_model(model: dict[str, Any]) -> None:
     for line in (model["first_line"], model["ablation_line"]):
         if line:
             show(f"         {line}")
+    if model["index"]:
+        show(f"index    {model['index_line']}")
+    if model["endpoint"]:
+        show(f"live     {model['endpoint']}")
     for address in model["published"]:
         show(f"hub      {address}")
     if len(model["trials"]) > 1:
@@ -238,6 +253,9 @@ def _print_started(model: StartedModel) -> None:
         show(f"model    no training was started: {model.why}")
         return
     standing = {True: "champion", False: "candidate, not promoted", None: "candidate"}[model.promoted]
-    show(f"model    {model.ref} ({standing})" if model.ref else f"model    none: {model.why}")
+    if model.index is not None:
+        show(f"index    {model.index}")
+    if model.ref or model.why or model.index is None:
+        show(f"model    {model.ref} ({standing})" if model.ref else f"model    none: {model.why}")
     for line in (*model.lines, *(f"not promoted: {why}" for why in model.refused)):
         show(f"         {line}")

@@ -42,9 +42,9 @@ class Curve:
 
 
 def model_section(workspace: Workspace, outcome: dict[str, Any]) -> dict[str, Any] | None:
-    """Everything the template needs, None where the run made no model and no ablation."""
+    """Everything the template needs, None where the run made no model, no ablation and no index."""
     model = outcome.get("model")
-    if not model or not (model["trials"] or model["evaluation"] or model["ablation"]):
+    if not model or not (model["trials"] or model["evaluation"] or model["ablation"] or model.get("index")):
         return None
     training = _side_file(workspace, model.get("artifact"), "train.json")
     preflight = _side_file(workspace, model.get("artifact"), "preflight.json")

@@ -1,0 +1,74 @@
+"""What goes live: the index of the documents, measured by questions of its own, and the champion behind an endpoint.
+
+An index is a step like any other, and its figures go onto the run's scorecard. An endpoint comes last: only what the
+registry promoted is served, after an approval, and the tool undoes what does not come up healthy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from corpusmith.agent.modelling import calls
+from corpusmith.agent.modelling.handover import registry_name, say
+from corpusmith.agent.modelling.work import ModelWork
+from corpusmith.agent.session import Session
+from corpusmith.agent.state import LoopState
+from corpusmith.core.brief import Brief, IndexWish
+from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
+from corpusmith.core.gates import Metric
+from corpusmith.core.metrics import METRICS
+
+Figures = dict[str, Metric]
+
+
+def build_index(session: Session, state: LoopState, work: ModelWork, wish: IndexWish) -> tuple[ModelWork, Figures]:
+    """Index the documents as they are before pairs are made of them."""
+    say(session, "index", "index: the documents, cut into passages that can be searched")
+    try:
+        index = session.step("index", index_params(wish), {"data": documents(session, state)}).artifact
+    except (WorkspaceError, BudgetExceeded):
+        raise
+    except UsageError as error:
+        say(session, "no index", f"no index: {error.message}")
+        return work.with_problem(f"no index: {error.message}"), {}
+    line = str(index.record.result.get("first_line", ""))
+    say(session, "indexed", line)
+    found = {name: m for name, m in calls.scorecard_of(index).metrics.items() if METRICS[name].scope == "index"}
+    return work.model_copy(update={"index": index.id, "index_line": line}), found
+
+
+def index_params(wish: IndexWish) -> dict[str, Any]:
+    """The parameters of the tool `index` that the wish says something of."""
+    return wish.model_dump(mode="json", exclude_defaults=True)
+
+
+def deploy(session: Session, brief: Brief, work: ModelWork) -> ModelWork:
+    """Serve the champion; nothing where it was not promoted."""
+    wish = brief.deploy
+    if wish is None or work.chosen is None:
+        return work
+    if work.promoted is not True:
+        return work.model_copy(update={"deployed": False})  # why it was not promoted is said already
+    params = {"name": registry_name(brief), **wish.model_dump(mode="json", exclude_none=True)}
+    try:
+        roles = {"index": work.index} if work.index else {}
+        endpoint = session.step("deploy", params, roles).artifact
+    except (WorkspaceError, BudgetExceeded):
+        raise
+    except UsageError as error:
+        say(session, "not deployed", f"not deployed: {error.message}")
+        return work.with_problem(f"not deployed: {error.message}").model_copy(update={"deployed": False})
+    result = endpoint.record.result
+    say(session, "deployed", str(result["first_line"]))
+    live = bool(result["live"])
+    work = work.model_copy(update={"deployed": live, "endpoint": str(result["url"]) if live else ""})
+    return work if live else work.with_problem(f"not deployed: {result['first_line']}")
+
+
+def documents(session: Session, state: LoopState) -> str:
+    """The curated rows as they can be compared with the raw ones: before pairs were made out of them."""
+    artifacts = session.runner.workspace.artifacts
+    shape, data = artifacts.open(state["raw"]).shape, artifacts.open(state["data"])
+    while data.shape is not shape and "data" in data.record.inputs:
+        data = artifacts.open(data.record.inputs["data"])
+    return data.id
