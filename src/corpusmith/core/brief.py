@@ -149,10 +149,10 @@ class EvaluationWish(_Frozen):
 class IndexWish(_Frozen):
     """How the documents are made searchable, as far as anything was said."""
 
-    kind: Literal["auto", "posts", "code", "articles"] = Field("auto", description="auto = by each document")
+    kind: Literal["auto", "post", "code", "article"] = Field("auto", description="auto = by each document")
     chunk_chars: int | None = Field(None, ge=50, description="most characters of a passage; None = by kind")
     overlap_chars: int | None = Field(None, ge=0)
-    embedder: str = Field("none", description="none = BM25 alone; a folder or hub id; openai:NAME for an endpoint")
+    embedder: str = Field("none", description="none = words alone; lsa; encoder:FOLDER or HUB/NAME; endpoint:MODEL")
     store: str | None = Field(None, description="URL of a Qdrant server; None = embedded")
     filters: tuple[str, ...] = Field((), description="fields to filter on; empty = those that are found")
 

@@ -32,7 +32,7 @@ def assess(session: Session, state: LoopState) -> LoopState:
             work, more = _ablate(session, state, work)
             found |= more
         if brief.index is not None:
-            work, more = build_index(session, state, work, brief.index)
+            work, more = build_index(session, brief, state, work, brief.index)
             found |= more
     except (WorkspaceError, BudgetExceeded) as error:
         return stopped(state, work, error)

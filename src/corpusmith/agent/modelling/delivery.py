@@ -6,6 +6,8 @@ registry promoted is served, after an approval, and the tool undoes what does no
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from corpusmith.agent.modelling import calls
@@ -19,27 +21,60 @@ from corpusmith.core.gates import Metric
 from corpusmith.core.metrics import METRICS
 
 Figures = dict[str, Metric]
+_FINDS = {"sparse": "their words", "dense": "their meaning", "hybrid": "their words and meaning"}
+FOUND_FIELDS = ("author", "platform", "date")
+"""Fields that the tool finds by itself."""
 
 
-def build_index(session: Session, state: LoopState, work: ModelWork, wish: IndexWish) -> tuple[ModelWork, Figures]:
+def build_index(
+    session: Session, brief: Brief, state: LoopState, work: ModelWork, wish: IndexWish
+) -> tuple[ModelWork, Figures]:
     """Index the documents as they are before pairs are made of them."""
     say(session, "index", "index: the documents, cut into passages that can be searched")
     try:
-        index = session.step("index", index_params(wish), {"data": documents(session, state)}).artifact
+        index = session.step("index", index_params(wish, brief.name), {"data": documents(session, state)}).artifact
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
         say(session, "no index", f"no index: {error.message}")
         return work.with_problem(f"no index: {error.message}"), {}
-    line = str(index.record.result.get("first_line", ""))
+    line = index_line(index.record.result)
     say(session, "indexed", line)
     found = {name: m for name, m in calls.scorecard_of(index).metrics.items() if METRICS[name].scope == "index"}
     return work.model_copy(update={"index": index.id, "index_line": line}), found
 
 
-def index_params(wish: IndexWish) -> dict[str, Any]:
-    """The parameters of the tool `index` that the wish says something of."""
-    return wish.model_dump(mode="json", exclude_defaults=True)
+def index_line(result: Mapping[str, Any]) -> str:
+    """What an index holds and how well it finds, in a sentence."""
+    holds = f"{result['chunks']:,} passages of {result['documents']:,} documents, found by {_FINDS[result['mode']]}"
+    recall = result["metrics"].get("recall_at_10")
+    if recall is None:
+        return f"{holds}; not measured, for the documents ask no question of their own"
+    return f"{holds}; recall@10 is {recall:.3f} on {result['questions']:,} questions that the documents ask themselves"
+
+
+def index_params(wish: IndexWish, name: str) -> dict[str, Any]:
+    """The parameters of the tool `index` that the wish says something of.
+
+    Args:
+        wish: What was asked for.
+        name: Of the dataset; what a server calls the index.
+    """
+    size, overlap = wish.chunk_chars, wish.overlap_chars
+    params: dict[str, Any] = {"kind": wish.kind, "embedder": wish.embedder, "least_recall": 0.0}  # the gates say it
+    if size is not None:
+        params |= {"post_size": size, "code_size": size, "article_size": max(100, size), "article_least": size // 2}
+    if size is not None or overlap is not None:
+        shared = {"post": (25, 250), "code": (100, 1500)}
+        params |= {
+            f"{kind}_overlap": min(usual if overlap is None else overlap, (size or most) // 2)
+            for kind, (usual, most) in shared.items()
+        }
+    if wish.store is not None:
+        params |= {"store": wish.store, "alias": re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:64] or "corpusmith"}
+    if wish.filters:
+        params["fields"] = {name: name for name in wish.filters if name not in FOUND_FIELDS}
+    return params
 
 
 def deploy(session: Session, brief: Brief, work: ModelWork) -> ModelWork:

@@ -48,7 +48,8 @@ def model_lines(brief: Brief) -> list[str]:
 def _index(wish: IndexWish) -> list[str]:
     size = f"at most {wish.chunk_chars:,} characters" if wish.chunk_chars else "sized by the kind of document"
     overlap = f", {wish.overlap_chars:,} of them shared" if wish.overlap_chars else ""
-    dense = "BM25" if wish.embedder == "none" else f"BM25 and embeddings of {wish.embedder}, fused"
+    model = wish.embedder.partition(":")[2] or "the corpus's own words (LSA)"
+    dense = "BM25" if wish.embedder == "none" else f"BM25 and embeddings of {model}, fused"
     kept = f"in Qdrant at {wish.store}" if wish.store else "in the workspace"
     lines = [f"index: passages {size}{overlap}, found by {dense}, kept {kept}"]
     return [*lines, *([f"filters: {', '.join(wish.filters)}"] if wish.filters else [])]

@@ -135,10 +135,10 @@ def _read_details(scan: Scan, draft: Draft) -> None:
 def _embedder(scan: Scan, match: re.Match[str]) -> str:
     groups = {kind: words for kind, words in match.groupdict().items() if words}
     if "path" in groups:
-        return scan.path(groups["path"])
+        return f"encoder:{scan.path(groups['path'])}"
     kind = "hosted" if "hosted" in groups else "hub"
     name = scan.original(*match.span(kind))
-    return f"openai:{name}" if kind == "hosted" else name
+    return f"endpoint:{name}" if kind == "hosted" else f"encoder:{name}"
 
 
 def _read_gates(scan: Scan, draft: Draft) -> None:
