@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from corpusmith.agent.modelling import calls
-from corpusmith.agent.modelling.handover import registry_name, say
+from corpusmith.agent.modelling.handover import registry_name, say, told
 from corpusmith.agent.modelling.work import ModelWork
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
@@ -36,8 +36,8 @@ def build_index(
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        say(session, "no index", f"no index: {error.message}")
-        return work.with_problem(f"no index: {error.message}"), {}
+        say(session, "no index", f"no index: {told(error)}")
+        return work.with_problem(f"no index: {told(error)}"), {}
     line = index_line(index.record.result)
     say(session, "indexed", line)
     found = {name: m for name, m in calls.scorecard_of(index).metrics.items() if METRICS[name].scope == "index"}
@@ -91,8 +91,8 @@ def deploy(session: Session, brief: Brief, work: ModelWork) -> ModelWork:
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
-        say(session, "not deployed", f"not deployed: {error.message}")
-        return work.with_problem(f"not deployed: {error.message}").model_copy(update={"deployed": False})
+        say(session, "not deployed", f"not deployed: {told(error)}")
+        return work.with_problem(f"not deployed: {told(error)}").model_copy(update={"deployed": False})
     result = endpoint.record.result
     say(session, "deployed", str(result["first_line"]))
     live = bool(result["live"])
