@@ -6,6 +6,7 @@ from corpusmith import sources
 from corpusmith.agent.modelling import wants_model
 from corpusmith.agent.options import RunOptions
 from corpusmith.apps.approving import approver
+from corpusmith.apps.delivery_preflight import refuse_delivery_early
 from corpusmith.apps.model_preflight import refuse_models_early
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import ParameterError, SourceError
@@ -18,7 +19,7 @@ def refuse_early(brief: Brief, options: RunOptions, settings: Settings) -> None:
     Raises:
         SourceError: A source, an evaluation set or a document is missing, empty or of a kind that is not read.
         ParameterError: The column named is not there, the planner lacks a model, or the policy is none.
-        PreconditionError: A model is wanted, and this installation or machine cannot make it.
+        PreconditionError: A model, an index or an endpoint is wanted, and this installation or machine cannot make it.
     """
     approver(options.approve, options.policy)
     if options.planner == "llm":
@@ -30,6 +31,7 @@ def refuse_early(brief: Brief, options: RunOptions, settings: Settings) -> None:
         sources.open_sources([path])
     if wants_model(brief):
         refuse_models_early(brief, settings)
+        refuse_delivery_early(brief, settings)
 
 
 def model_name(options: RunOptions, settings: Settings) -> str:

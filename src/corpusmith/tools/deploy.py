@@ -40,6 +40,7 @@ class DeployParams(ToolParams):
     )
     port: int = Field(8000, ge=0, le=65535, description="its port, 0 = a free one")
     backend: Literal["uvicorn", "ray"] = Field("uvicorn", description="uvicorn: one process; ray: replicas by load")
+    replicas: tuple[int, int] | None = Field(None, description="ray: fewest and most replicas; null = 1 to 4")
     canary_share: float = Field(0.0, ge=0, le=1, description="share of the requests for a candidate; 0 = no canary")
     watch_s: float = Field(0.0, ge=0, le=86_400, description="canary: seconds that both sides are compared")
     more_errors: float = Field(0.02, ge=0, le=1, description="canary: how much larger its share of errors may be")
@@ -78,6 +79,10 @@ def check(params: DeployParams, inputs: Mapping[str, Any]) -> None:
         ParameterError: One of these.
     """
     check_name(params.endpoint or params.name)
+    if params.replicas is not None and not (params.backend == "ray" and 1 <= params.replicas[0] <= params.replicas[1]):
+        raise ParameterError(
+            f"replicas {params.replicas}", hint="They are for the backend ray: fewest, then most, 1 or more."
+        )
     if params.watch_s and not params.canary_share:
         raise ParameterError("watch_s compares a canary, and there is none", hint="Give a canary_share.")
     if "index" in inputs and inputs["index"].record.kind != "index":
@@ -147,6 +152,7 @@ def run(params: DeployParams, ctx: StepContext) -> DeployResult:
         host=params.host,
         port=params.port,
         backend=params.backend,
+        replicas=params.replicas,
         index=ctx.inputs["index"].id if "index" in ctx.inputs else None,
     )
     rollout = Rollout(serving, target, ctx.cancel.check, ctx.emit)

@@ -11,17 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from corpusmith.agent.modelling import calls
-from corpusmith.agent.modelling.handover import registry_name, say, told
-from corpusmith.agent.modelling.work import ModelWork
+from corpusmith.agent.modelling.handover import failed_musts, model_floors, registry_in, registry_name, say, told
+from corpusmith.agent.modelling.work import ModelWork, Trial
 from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
-from corpusmith.core.brief import Brief, IndexWish
+from corpusmith.core.brief import Brief, DeployWish, IndexWish
 from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
 from corpusmith.core.gates import Metric
 from corpusmith.core.metrics import METRICS
+from corpusmith.store.model_records import ModelVersion
 
 Figures = dict[str, Metric]
 _FINDS = {"sparse": "their words", "dense": "their meaning", "hybrid": "their words and meaning"}
+CANARY_WATCH_S = 60.0
+"""How long both sides of a canary are compared before the model may be promoted."""
 FOUND_FIELDS = ("author", "platform", "date")
 """Fields that the tool finds by itself."""
 
@@ -77,27 +80,68 @@ def index_params(wish: IndexWish, name: str) -> dict[str, Any]:
     return params
 
 
-def deploy(session: Session, brief: Brief, work: ModelWork) -> ModelWork:
-    """Serve the champion; nothing where it was not promoted."""
-    wish = brief.deploy
-    if wish is None or work.chosen is None:
+def try_canary(session: Session, brief: Brief, work: ModelWork, chosen: Trial, version: ModelVersion) -> ModelWork:
+    """Give the candidate a share of the callers beside the champion, and compare; without a champion, say so."""
+    registry, wish = registry_in(session), brief.deploy
+    if registry is None or wish is None or wish.canary is None or not work.evaluation:
+        return work
+    champion = registry.aliases(version.name).champion
+    if champion is None or champion == version.version:
+        say(session, "no canary", "no canary: there is no champion yet that the model could be compared with")
+        return work
+    registry.judge(version, work.evaluation, model_floors(brief))
+    params = deploy_params(brief, version.version) | {"canary_share": wish.canary, "watch_s": CANARY_WATCH_S}
+    result = session.step("deploy", params, _roles(work, chosen)).artifact.record.result
+    if result["deployed"]:
+        say(session, "canary", f"the canary held: {version.ref} answered {wish.canary:.0%} of the callers")
+        return work
+    say(session, "canary", f"the canary failed: {result['failed']}")
+    return work.model_copy(update={"promoted": False, "refused": (f"its canary failed: {result['failed']}",)})
+
+
+def deploy(session: Session, brief: Brief, state: LoopState, work: ModelWork) -> ModelWork:
+    """Serve the champion; nothing where it was not promoted, for that is said already."""
+    registry, chosen = registry_in(session), work.chosen
+    if brief.deploy is None or chosen is None or registry is None:
         return work
     if work.promoted is not True:
-        return work.model_copy(update={"deployed": False})  # why it was not promoted is said already
-    params = {"name": registry_name(brief), **wish.model_dump(mode="json", exclude_none=True)}
+        return work.model_copy(update={"deployed": False})
+    unfit = failed_musts([gate for gate in brief.gates if METRICS[gate.metric].scope == "index"], state)
+    if unfit:
+        say(session, "not deployed", f"not deployed: {unfit[0]}")
+        return work.with_problem(f"not deployed: {unfit[0]}").model_copy(update={"deployed": False})
     try:
-        roles = {"index": work.index} if work.index else {}
-        endpoint = session.step("deploy", params, roles).artifact
+        version = registry.resolve(work.version)
+        result = session.step(
+            "deploy", deploy_params(brief, version.version), _roles(work, chosen)
+        ).artifact.record.result
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
         say(session, "not deployed", f"not deployed: {told(error)}")
         return work.with_problem(f"not deployed: {told(error)}").model_copy(update={"deployed": False})
-    result = endpoint.record.result
-    say(session, "deployed", str(result["first_line"]))
-    live = bool(result["live"])
-    work = work.model_copy(update={"deployed": live, "endpoint": str(result["url"]) if live else ""})
-    return work if live else work.with_problem(f"not deployed: {result['first_line']}")
+    if not result["deployed"]:
+        undone = "".join(f"; {line}" for line in result["undone"])
+        say(session, "not deployed", f"not deployed: {result['failed']}{undone}")
+        back = registry.aliases(version.name).champion != version.version
+        work = work.with_problem(f"not deployed: {result['failed']}{undone}")
+        return work.model_copy(update={"deployed": False} | ({"promoted": False} if back else {}))
+    url = f"{result['urls'][0]}/v1"
+    say(session, "deployed", f"{work.version} answers at {url}")
+    return work.model_copy(update={"deployed": True, "endpoint": url, "endpoint_name": result["endpoint"]})
+
+
+def deploy_params(brief: Brief, version: int) -> dict[str, Any]:
+    """The parameters of the tool `deploy` that the wish says something of."""
+    wish = brief.deploy or DeployWish()
+    params: dict[str, Any] = {"name": registry_name(brief), "version": version, "backend": wish.backend}
+    params |= {"endpoint": wish.endpoint} if wish.endpoint else {}
+    params |= {"port": wish.port or 0}
+    return params | ({"replicas": wish.replicas} if wish.replicas else {})
+
+
+def _roles(work: ModelWork, chosen: Trial) -> dict[str, str]:
+    return {"model": chosen.model} | ({"index": work.index} if work.index else {})
 
 
 def documents(session: Session, state: LoopState) -> str:

@@ -10,7 +10,7 @@ from corpusmith.agent.state import LoopState
 from corpusmith.core.brief import Brief
 from corpusmith.core.decisions import Decision
 from corpusmith.core.errors import BudgetExceeded, CorpusmithError
-from corpusmith.core.gates import Gate, Scorecard
+from corpusmith.core.gates import Gate, Scorecard, Severity, judge
 from corpusmith.core.metrics import MADE_OF_DATA, METRICS
 from corpusmith.store.registry import ModelRegistry
 
@@ -56,6 +56,19 @@ def registry_in(session: Session) -> ModelRegistry | None:
 def model_gates(brief: Brief) -> list[Gate]:
     """The gates that only what is made of the data can show: a model, models that compare, an index."""
     return [gate for gate in brief.gates if METRICS[gate.metric].scope in MADE_OF_DATA]
+
+
+def model_floors(brief: Brief) -> tuple[Gate, ...]:
+    """The gates that a promotion holds a model against."""
+    return tuple(gate for gate in brief.gates if METRICS[gate.metric].scope == "model")
+
+
+def failed_musts(gates: list[Gate], state: LoopState) -> list[str]:
+    """Those of the must gates that do not hold, a sentence each."""
+    results = judge(gates, Scorecard.model_validate_json(state["card"]))
+    return [
+        f"{r.metric} {r.op} {r.target:g} does not hold" for r in results if not r.passed and r.severity is Severity.MUST
+    ]
 
 
 def saw(brief: Brief, state: LoopState) -> dict[str, float | None]:

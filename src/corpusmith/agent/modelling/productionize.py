@@ -6,10 +6,12 @@ only when every must gate of it holds. Publishing asks for an approval, wherever
 
 from __future__ import annotations
 
-from corpusmith.agent.modelling.delivery import deploy
+from corpusmith.agent.modelling.delivery import deploy, try_canary
 from corpusmith.agent.modelling.handover import (
     brief_in,
+    failed_musts,
     go,
+    model_floors,
     model_gates,
     registry_in,
     registry_name,
@@ -23,7 +25,6 @@ from corpusmith.agent.session import Session
 from corpusmith.agent.state import LoopState
 from corpusmith.core.brief import Brief
 from corpusmith.core.errors import BudgetExceeded, UsageError, WorkspaceError
-from corpusmith.core.gates import Gate, Scorecard, Severity, judge
 from corpusmith.core.metrics import MADE_OF_DATA, METRICS
 
 
@@ -35,7 +36,7 @@ def productionize(session: Session, state: LoopState) -> LoopState:
         if chosen is not None:
             say(session, "productionize", "phase 5 of 5, productionize: the registry, and its gates")
             work = _register(session, brief, work, chosen)
-        work = deploy(session, brief, work)
+        work = deploy(session, brief, state, work)
         work = _publish(session, brief, state, work)
     except (WorkspaceError, BudgetExceeded) as error:
         return stopped(state, work, error)
@@ -54,7 +55,8 @@ def _register(session: Session, brief: Brief, work: ModelWork, chosen: Trial) ->
             return work
         if not work.evaluation:
             return work.model_copy(update={"promoted": False, "refused": ("it was not judged",)})
-        return _promote(session, brief, work, chosen, name)
+        work = try_canary(session, brief, work, chosen, version)
+        return work if work.refused else _promote(session, brief, work, chosen, name)
     except (WorkspaceError, BudgetExceeded):
         raise
     except UsageError as error:
@@ -64,7 +66,7 @@ def _register(session: Session, brief: Brief, work: ModelWork, chosen: Trial) ->
 
 def _promote(session: Session, brief: Brief, work: ModelWork, chosen: Trial, name: str) -> ModelWork:
     roles = {"model": chosen.model, "evaluation": work.evaluation} | ({"base": chosen.base} if chosen.base else {})
-    floors = [gate.model_dump(mode="json") for gate in model_gates(brief) if METRICS[gate.metric].scope == "model"]
+    floors = [gate.model_dump(mode="json") for gate in model_floors(brief)]
     params = {"name": name, "gates": floors, "why": "the request asks for it"}
     result = session.step("promote", params, roles).artifact.record.result
     promoted = bool(result["promoted"] or result["already"])
@@ -76,7 +78,7 @@ def _publish(session: Session, brief: Brief, state: LoopState, work: ModelWork) 
     model_asked = brief.training is not None
     data_to = brief.publish_data_to or (None if model_asked else brief.publish_to)
     data_gates = [gate for gate in brief.gates if METRICS[gate.metric].scope not in MADE_OF_DATA]
-    spoilt = _failed(data_gates, state)
+    spoilt = failed_musts(data_gates, state)
     if data_to and spoilt:
         work = work.with_problem(f"not published to {data_to}: {spoilt[0]}")
     elif data_to:
@@ -84,20 +86,12 @@ def _publish(session: Session, brief: Brief, state: LoopState, work: ModelWork) 
     if not (model_asked and brief.publish_to):
         return work
     chosen = work.chosen
-    failed = _failed(model_gates(brief), state)
+    failed = failed_musts(model_gates(brief), state)
     if chosen is None or failed:
         why = failed[0] if failed else "there is no model"
         return work.with_problem(f"not published to {brief.publish_to}: {why}")
     roles = {"model": chosen.model} | ({"base": chosen.base} if chosen.base else {})
     return _put(session, work, brief.publish_to, roles)
-
-
-def _failed(gates: list[Gate], state: LoopState) -> list[str]:
-    """Those of the must gates that do not hold."""
-    results = judge(gates, Scorecard.model_validate_json(state["card"]))
-    return [
-        f"{r.metric} {r.op} {r.target:g} does not hold" for r in results if not r.passed and r.severity is Severity.MUST
-    ]
 
 
 def _put(session: Session, work: ModelWork, to: str, roles: dict[str, str]) -> ModelWork:

@@ -26,6 +26,7 @@ def model_outcome(store: ArtifactStore, brief: Brief, work: ModelWork) -> dict[s
         "index_line": work.index_line,
         "deployed": work.deployed,
         "endpoint": work.endpoint or None,
+        "endpoint_name": work.endpoint_name or None,
         "first_line": work.first_line,
         "evaluation": work.evaluation or None,
         "ablation": work.ablation or None,

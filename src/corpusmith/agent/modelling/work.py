@@ -105,6 +105,7 @@ class ModelWork(_Frozen):
     index_line: str = ""
     deployed: bool | None = Field(None, description="None = not asked for")
     endpoint: str = Field("", description="its URL")
+    endpoint_name: str = ""
     published: tuple[str, ...] = Field((), description="addresses of what went to a hub")
     problems: tuple[str, ...] = ()
 

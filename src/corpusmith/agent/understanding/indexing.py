@@ -26,6 +26,7 @@ _ASKED = (
     rf"\b{_VERB}(?:put|load|store|insert|push|write|ingest) (?={PATH})",
     rf"\b{_VERB}(?:build|make|create|produce|want|need|give|get|set up)(?: me| us)? (?:an? |the )?{STORE}\b"
     rf"(?: (?:of|from|for|over|out of|with|on)(?= {PATH}| *\x00)| (?:of|from|for|over|out of) {_IT})?",
+    rf"\b(?:and |together )*(?:with|plus|and) an? {STORE}\b(?: (?:of|over|from|for|on) (?:{_IT}\b|(?={PATH})))?",
     rf"\b{_VERB}(?:make|making) (?:{_IT}(?= searchable)|(?={PATH} searchable))",
     rf"\b{_VERB}index (?:{_IT}\b|(?={PATH}))",
     rf"\binto {_A}{STORE}\b",

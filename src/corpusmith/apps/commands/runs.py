@@ -185,7 +185,7 @@ def _print_model(model: dict[str, Any]) -> None:
     if model["index"]:
         show(f"index    {model['index_line']}")
     if model["endpoint"]:
-        show(f"live     {model['endpoint']}")
+        show(f"live     {model['endpoint']}, until `corpusmith endpoint stop {model['endpoint_name']}`")
     for address in model["published"]:
         show(f"hub      {address}")
     if len(model["trials"]) > 1:

@@ -42,6 +42,7 @@ class Target:
         port: Its port.
         backend: What runs it.
         index: Artifact id of its index.
+        replicas: Fewest and most of them on Ray; None = as `serve` has it.
     """
 
     endpoint: str
@@ -53,11 +54,15 @@ class Target:
     port: int
     backend: Backend
     index: str | None
+    replicas: tuple[int, int] | None = None
 
     def words(self) -> list[str]:
         """The arguments of `serve`."""
         words = [self.model, "--name", self.endpoint, "--host", self.host, "--port", str(self.port)]
-        return [*words, "--backend", self.backend, *(["--index", self.index] if self.index else [])]
+        words += ["--backend", self.backend, *(["--index", self.index] if self.index else [])]
+        if self.replicas is not None:
+            words += ["--min-replicas", str(self.replicas[0]), "--max-replicas", str(self.replicas[1])]
+        return words
 
 
 @dataclass
