@@ -182,6 +182,7 @@ class Brief(_Frozen):
     training: TrainingWish | None = None
     prompted: str = Field("tiny", description="the model that is prompted where nothing is trained, named as a base is")
     evaluation: EvaluationWish = EvaluationWish()
+    answers_for: str | None = Field(None, description="path of rows that the model is to answer once it was judged")
     ablation: bool = Field(False, description="prove on models that the curation helps")
     promote: bool = Field(False, description="make the model champion when every gate of it holds")
     publish_to: str | None = Field(None, description="hf://owner/name for the model, or the dataset where none is made")

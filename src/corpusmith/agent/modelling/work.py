@@ -101,6 +101,8 @@ class ModelWork(_Frozen):
     version: str = Field("", description="name@version in the registry")
     promoted: bool | None = Field(None, description="None = not asked for")
     refused: tuple[str, ...] = Field((), description="why it was not promoted")
+    answers: str = Field("", description="name@version of the dataset of its answers")
+    answers_artifact: str = ""
     published: tuple[str, ...] = Field((), description="addresses of what went to a hub")
     problems: tuple[str, ...] = ()
 

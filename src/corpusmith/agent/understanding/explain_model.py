@@ -36,6 +36,8 @@ def model_lines(brief: Brief) -> list[str]:
             else "none, it stays a candidate"
         )
         lines.append(f"promotion: {champion}")
+    if brief.answers_for:
+        lines.append(f"answers: every row of {brief.answers_for}, by the model that was made")
     if brief.ablation:
         lines.append("ablation: models trained on the raw and on the curated data, compared on held-out text")
     both = ((brief.publish_to, "model" if brief.training else "dataset"), (brief.publish_data_to, "dataset"))
