@@ -203,6 +203,10 @@ def test_a_tool_takes_a_model_by_its_name_in_the_registry(
     assert gone.status == 2
     assert "no model './nowhere' for the input 'base'" in gone.err
     assert "corpusmith tool run base" in gone.err
+    (shop.root / "q.jsonl").write_text("{}")
+    unread = call("tool", "run", "infer", "--data", "q.jsonl", "--data", "model=news", *shop.where)
+    assert "q.jsonl is no dataset" in unread.err
+    assert "sources: [q.jsonl]" in unread.err
     monkeypatch.setattr(Runner, "run_step", note)
     call("tool", "run", "infer", "--data", "dataset", "--data", "model=news@champion", *shop.where)
     assert asked == [{"data": shop.data, "model": artifact, "base": shop.base}]

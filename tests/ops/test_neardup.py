@@ -159,6 +159,15 @@ def test_copies_of_a_dropped_row_name_the_row_that_is_kept() -> None:
     assert not found.exact.any()
 
 
+def test_copies_of_a_dropped_row_are_still_counted_as_copies() -> None:
+    long = " ".join(f"w{n}" for n in range(60))
+    short = long.rsplit(" ", 2)[0]
+    both, alone = find([short, short.upper(), long, short]), find([short, short.upper(), long, short], near=False)
+    assert both.kept.tolist() == [2, 2, -1, 2]
+    assert not both.exact.any()
+    assert both.repeated.tolist() == (alone.kept >= 0).tolist() == [False, True, False, True]
+
+
 def test_no_chain_of_likenesses_drops_a_row_unlike_what_is_kept() -> None:
     words = PAGE.split()
     chain = [" ".join(words[start : start + 60]) for start in (0, 5, 10, 15)]

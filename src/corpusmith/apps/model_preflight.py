@@ -22,10 +22,10 @@ def refuse_models_early(brief: Brief, settings: Settings) -> None:
             folder cannot be trained.
         ParameterError: A base has no possible name, a judge or a provider is asked for without its setting, or money
             is limited where nobody knows what a provider's training costs.
-        SourceError: A base, or a set to replay or to judge on, is not there.
+        SourceError: A base, or a set to replay, to judge on or to answer, is not there.
     """
     wish = brief.training
-    for path in (brief.evaluation.on, brief.evaluation.general, wish.replay_from if wish else None):
+    for path in (brief.answers_for, brief.evaluation.on, brief.evaluation.general, wish.replay_from if wish else None):
         if path is not None:
             sources.open_sources([path])
     if brief.evaluation.judge and settings.model is None:

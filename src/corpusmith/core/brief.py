@@ -203,6 +203,7 @@ class Brief(_Frozen):
     training: TrainingWish | None = None
     prompted: str = Field("tiny", description="the model that is prompted where nothing is trained, named as a base is")
     evaluation: EvaluationWish = EvaluationWish()
+    answers_for: str | None = Field(None, description="path of rows that the model is to answer once it was judged")
     ablation: bool = Field(False, description="prove on models that the curation helps")
     index: IndexWish | None = Field(None, description="make the documents searchable")
     promote: bool = Field(False, description="make the model champion when every gate of it holds")

@@ -35,8 +35,10 @@ class Duplicates:
     Attributes:
         kept: Index of the row kept instead; -1 = this row is kept.
         similarity: Measured similarity to it: 1 for exact copies, else Jaccard, or containment where `contained`.
-        exact: Whether the normalised texts are equal.
+        exact: Whether its normalised text is that of the row kept instead.
         contained: Whether only the containment rule holds.
+        repeated: Whether its normalised text is that of a row visited before, kept or not: what goes when only exact
+            copies do.
         row_ids: Row ids.
     """
 
@@ -44,6 +46,7 @@ class Duplicates:
     similarity: npt.NDArray[np.float64]
     exact: npt.NDArray[np.bool_]
     contained: npt.NDArray[np.bool_]
+    repeated: npt.NDArray[np.bool_]
     row_ids: pa.ChunkedArray
 
 
@@ -168,4 +171,4 @@ def _resolve(
         of = leaders[orphans]
         kept[orphans], similarity[orphans] = kept[of], similarity[of]
         exact[orphans], contained[orphans] = False, contained[of]
-    return Duplicates(kept, similarity, exact, contained, rows.row_ids)
+    return Duplicates(kept, similarity, exact, contained, copies, rows.row_ids)

@@ -130,7 +130,7 @@ def run(params: ProfileParams, ctx: StepContext) -> ProfileResult:
     card = build_scorecard(
         tally,
         artifact=data.id,
-        exact=found.duplicates.exact,
+        exact=found.duplicates.repeated,
         near=copies if params.near else None,
         contaminated=dirty,
         leaks=split_leaks(found.duplicates.kept, splits),
@@ -247,7 +247,7 @@ def _check(params: ProfileParams, _inputs: Mapping[str, Any]) -> None:
 
 TOOL = Tool(
     name="profile",
-    version=4,
+    version=5,
     kind="pure",
     params=ProfileParams,
     run=run,

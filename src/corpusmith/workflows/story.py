@@ -117,7 +117,9 @@ def _model_lines(model: dict[str, Any]) -> list[str]:
         f"live at {model['endpoint']}" if model.get("endpoint") else "",
         *(f"not promoted: {w}" for w in model.get("refused", ())),
     )
-    return lines + [f"         {line}" for line in said if line]
+    answers = model.get("answers")
+    more = [f"answers  {answers['ref']}: {answers['rows']:,} rows"] if answers else []
+    return [*lines, *(f"         {line}" for line in said if line), *more]
 
 
 def load_story(workspace: Workspace, run_id: str) -> RunStory:

@@ -63,6 +63,7 @@ class Script:
         self.missing_bases: set[str] = set()
         self.ablation: float | None = 0.1
         self.kind: Literal["full", "adapter"] = "full"
+        self.refuses_answers = False
         self.trained: list[dict[str, Any]] = []
         self.started: list[dict[str, str]] = []
         self.evaluated: list[tuple[str, set[str]]] = []
@@ -112,6 +113,13 @@ class Script:
             first_line=f"gain {gain:g} on {said['split']}",
         )  # fmt: skip
 
+    def infer(self, _params: AnyParams, ctx: StepContext) -> AnyResult:
+        if self.refuses_answers:
+            raise PreconditionError("the model is away", hint="Call it.")
+        for table in ctx.data().batches():
+            ctx.writer.write(table)
+        return AnyResult()
+
     def ablate(self, _params: AnyParams, ctx: StepContext) -> AnyResult:
         if self.ablation is None:
             raise PreconditionError("the holdout is too small", hint="Give more rows.")
@@ -129,6 +137,7 @@ class Script:
                 ("model", "data", "base?", "champion?", "champion_base?", "train?", "general?", "earlier*"),
                 "report",
             ),
+            "infer": (self.infer, ("model", "data", "base?"), "dataset"),
             "ablate": (self.ablate, ("raw", "curated", "holdout?"), "report"),
         }
         return {**TOOLS} | {

@@ -185,6 +185,21 @@ def test_the_base_that_was_named_is_the_one_that_is_prompted(run_model, script) 
     assert session.runner.workspace.artifacts.open(base).record.params["name"] == "org/small"
 
 
+def test_the_model_answers_the_rows_that_it_is_asked_to(run_model, script, tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").write_text("".join(f'{{"text": "Who keeps bridge {n}?"}}\n' for n in range(5)))
+    outcome, session = run_model(f"{ASKED}, then let the model answer every row of {tmp_path}/questions.jsonl", ROWS)
+    assert outcome["status"] == 0, outcome["not_achieved"]
+    answers = outcome["model"]["answers"]
+    assert (answers["ref"], answers["rows"]) == ("model-answers@1", 5)
+    made = session.runner.workspace.resolve(answers["ref"]).record
+    assert made.inputs["model"] == outcome["model"]["artifact"]
+    assert outcome["dataset"]["rows"] == 60, "questions are no rows of the dataset"
+    script.refuses_answers = True
+    (tmp_path / "questions.jsonl").write_text('{"text": "Who keeps the mill?"}\n')
+    outcome, _ = run_model(f"{ASKED}, then answer every row of {tmp_path}/questions.jsonl", ROWS, run_id="r-2")
+    assert any("was not answered: the model is away. Next: Call it." in why for why in outcome["not_achieved"])
+
+
 def test_a_run_that_died_after_training_does_not_train_again(run_model, script, monkeypatch) -> None:
     module = sys.modules["corpusmith.agent.modelling.assess"]
 

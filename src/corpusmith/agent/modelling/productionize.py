@@ -1,11 +1,13 @@
 """Phase 5, productionize: the registry, its gates, the endpoint, and the hub.
 
-A model is registered as a candidate. It is promoted if that was asked for and its evaluation passes; it is published
-only when every must gate of it holds. Publishing asks for an approval, wherever it comes from.
+A model is registered as a candidate, and answers the rows that it is asked to. It is promoted if that was asked for and
+its evaluation passes; it is published only when every must gate of it holds. Publishing asks for an approval, wherever
+it comes from.
 """
 
 from __future__ import annotations
 
+from corpusmith.agent.modelling.answering import answer
 from corpusmith.agent.modelling.delivery import deploy, try_canary
 from corpusmith.agent.modelling.handover import (
     brief_in,
@@ -36,6 +38,8 @@ def productionize(session: Session, state: LoopState) -> LoopState:
         if chosen is not None:
             say(session, "productionize", "phase 5 of 5, productionize: the registry, and its gates")
             work = _register(session, brief, work, chosen)
+        if brief.answers_for and not work.answers:
+            work = answer(session, brief, work)
         work = deploy(session, brief, state, work)
         work = _publish(session, brief, state, work)
     except (WorkspaceError, BudgetExceeded) as error:

@@ -22,6 +22,7 @@ def model_outcome(store: ArtifactStore, brief: Brief, work: ModelWork) -> dict[s
         "promoted": work.promoted,
         "refused": list(work.refused),
         "published": list(work.published),
+        "answers": _answers(store, work),
         "index": work.index or None,
         "index_line": work.index_line,
         "deployed": work.deployed,
@@ -46,6 +47,14 @@ def model_outcome(store: ArtifactStore, brief: Brief, work: ModelWork) -> dict[s
             "path": str(model.folder / "files" / MODEL_FOLDER) if held else manifest.location,
         }
     return out
+
+
+def _answers(store: ArtifactStore, work: ModelWork) -> dict[str, Any] | None:
+    """Where the answers are that were asked for."""
+    if not work.answers:
+        return None
+    found = store.open(work.answers_artifact)
+    return {"ref": work.answers, "rows": found.rows, "artifact": found.id, "path": str(found.folder / "parts")}
 
 
 def _trial(trial: Trial, chosen: bool) -> dict[str, Any]:

@@ -101,6 +101,8 @@ class ModelWork(_Frozen):
     version: str = Field("", description="name@version in the registry")
     promoted: bool | None = Field(None, description="None = not asked for")
     refused: tuple[str, ...] = Field((), description="why it was not promoted")
+    answers: str = Field("", description="name@version of the dataset of its answers")
+    answers_artifact: str = ""
     index: str = Field("", description="artifact id of the index")
     index_line: str = ""
     deployed: bool | None = Field(None, description="None = not asked for")

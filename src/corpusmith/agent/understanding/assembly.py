@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from corpusmith.agent.understanding.ablation import read_ablation
 from corpusmith.agent.understanding.amounts import read_size, read_splits
+from corpusmith.agent.understanding.answering import read_answering
 from corpusmith.agent.understanding.approach import approach_of, deliverable_of, read_approach, read_choice
 from corpusmith.agent.understanding.balance import balance_of, read_balance
 from corpusmith.agent.understanding.bases import read_bases
@@ -61,6 +62,7 @@ RULES: tuple[Callable[[Scan, Draft], None], ...] = (
     read_start,
     read_approach,
     read_prompted,
+    read_answering,
     read_rivals,
     read_hyperparameters,
     read_judging,
@@ -198,6 +200,7 @@ def _brief(request: Request, draft: Draft, languages: tuple[str, ...]) -> Brief:
         training=training,
         prompted=draft.last("prompted", "tiny"),
         evaluation=evaluation_of(draft) if judged else EvaluationWish(),
+        answers_for=draft.last("answers_for") if judged else None,
         ablation=draft.last("ablation", False),
         index=index_of(draft),
         promote=training is not None and draft.last("promote", False),

@@ -36,6 +36,8 @@ def model_lines(brief: Brief) -> list[str]:
             else "none, it stays a candidate"
         )
         lines.append(f"promotion: {champion}")
+    if brief.answers_for:
+        lines.append(f"answers: every row of {brief.answers_for}, by the model that was made")
     lines += _index(brief.index) if brief.index is not None else []
     lines += _deploy(brief.deploy) if brief.deploy is not None else []
     if brief.ablation:

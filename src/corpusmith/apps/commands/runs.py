@@ -182,6 +182,9 @@ def _print_model(model: dict[str, Any]) -> None:
     for line in (model["first_line"], model["ablation_line"]):
         if line:
             show(f"         {line}")
+    answers = model.get("answers")
+    if answers:
+        show(f"answers  {answers['ref']}: {answers['rows']:,} rows, `corpusmith data export {answers['ref']} --to DIR`")
     if model["index"]:
         show(f"index    {model['index_line']}")
     if model["endpoint"]:

@@ -96,7 +96,7 @@ def run_alone(
     inputs = {}
     for given in data:
         role, _, ref = given.rpartition("=")
-        inputs[role or "data"] = _model(app, role, ref) if role in MODEL_ROLES else app.workspace.resolve(ref).id
+        inputs[role or "data"] = _model(app, role, ref) if role in MODEL_ROLES else _dataset(app, ref)
     if "model" in inputs and "base?" in chosen.inputs and "base" not in inputs:
         below = manifest_of(app.workspace.artifacts.open(inputs["model"])).base
         inputs |= {} if below is None else {"base": below}
@@ -112,6 +112,19 @@ def run_alone(
             return ask_on_terminal(app.workspace.approvals, work, lambda _run_id: work(), as_json)
     finally:
         runner.engine.close()
+
+
+def _dataset(app: App, ref: str) -> str:
+    """The artifact of a dataset."""
+    try:
+        return app.workspace.resolve(ref).id
+    except NotFoundError as error:
+        if not Path(ref).exists():
+            raise
+        raise NotFoundError(
+            f"{ref} is no dataset of {app.workspace.root} yet",
+            hint=f"Read it with `corpusmith tool run ingest`; its --params file says sources: [{ref}].",
+        ) from error
 
 
 def _model(app: App, role: str, ref: str) -> str:
