@@ -16,6 +16,7 @@ from corpusmith.core.fingerprints import fingerprint
 from corpusmith.core.rows import Shape, render_text, schema_of
 from corpusmith.core.tools import StepContext
 from corpusmith.engine.local import LocalEngine, NeverCancelled
+from corpusmith.store import database
 from corpusmith.store.artifacts import ArtifactStore
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.records import ArtifactRecord
@@ -29,6 +30,20 @@ def pytest_collection_finish() -> None:
     """What was imported stays: the collector looks at it no more, and a collection takes a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cut() -> Iterator[None]:
+    """No test cuts the power, and what a killed process has written is with the system: nothing waits for a disk."""
+
+    def pragmas(connection: Any, _record: Any) -> None:
+        for line in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF"):
+            connection.execute(line).close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _handle: None)
+        patch.setattr(database, "_sqlite_pragmas", pragmas)
+        yield
 
 
 def canonical_table(

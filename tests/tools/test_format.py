@@ -145,6 +145,19 @@ def test_hub_metadata_and_loaders_accept_the_export(make_dataset, call_tool, tmp
     assert again["test"]["row_id"] == loaded["test"]["row_id"]
 
 
+def test_the_cache_of_datasets_never_serves_another_export(make_dataset, call_tool, tmp_path) -> None:
+    from datasets import load_dataset
+
+    read = []
+    for start in (0, 40, 0):
+        data = make_dataset([{"text": text_of(n)} for n in range(start, start + 40)])
+        _, out = call_tool(TOOL, FormatParams(splits=SPLIT), {"data": data})
+        loaded = load_dataset(str(out.file("export")), cache_dir=str(tmp_path / "cache"))
+        read.append(sorted(text for split in loaded.values() for text in split["text"]))
+        assert read[-1] == sorted(row for row in out.table(["text"])["text"].to_pylist())
+    assert read[0] == read[2] != read[1]
+
+
 def test_preference_refuses_pairs_that_teach_nothing(make_dataset, call_tool) -> None:
     rows = [
         {

@@ -198,6 +198,32 @@ def diff(
 
 
 @app.command()
+def ask(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="Index that is asked: artifact id or its beginning.")],
+    question: Annotated[str, typer.Argument(help="What you want to know, or to have written.")],
+    model: Annotated[str | None, typer.Option(help="Model that answers; none = the passages are shown.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write a text in the corpus's voice instead.")] = False,
+    add: Annotated[list[str] | None, typer.Option("--add", help="File to write from.")] = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=50, help="Passages at most.")] = 4,
+    filter_: Annotated[list[str] | None, typer.Option("--filter", help="FIELD=VALUE that passages must have.")] = None,
+    mode: Annotated[str | None, typer.Option(help="sparse, dense or hybrid.")] = None,
+    store: Annotated[str | None, typer.Option(help="Address of a Qdrant server that holds the index.")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Folder of the index's encoder, if it has moved.")] = None,
+    reranker: Annotated[Path | None, typer.Option(help="Folder of a cross-encoder that ranks again.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of the answer at most.")] = 512,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Ask an index: the passages that speak of a question with their rows, or a model's answer from them."""
+    from corpusmith.apps.commands import ask as command
+
+    how = command.Asking(
+        model, write, add or [], k, filter_ or [], mode, store, encoder, reranker, max_tokens
+    )  # fmt: skip
+    command.ask(index, question, how, workspace, as_json)
+
+
+@app.command()
 def doctor(workspace: Workspace = None, as_json: Json = False) -> None:
     """Check this installation and the workspace."""
     from corpusmith.apps.commands import doctor as command

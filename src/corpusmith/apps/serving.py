@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from corpusmith.apps.approving import actor
 from corpusmith.apps.compose import App
@@ -11,9 +12,11 @@ from corpusmith.core.settings import Settings
 from corpusmith.models.serving.contract import Grounder
 from corpusmith.models.serving.following import RegistryWish, Served, served_of
 from corpusmith.models.serving.opening import EngineOpener
-from corpusmith.models.serving.server import ServeParts
 from corpusmith.store.api_keys import ApiKeys
 from corpusmith.store.endpoints import Backend, Endpoints
+
+if TYPE_CHECKING:
+    from corpusmith.models.serving.server import ServeParts
 
 
 def declared(app: App, ref: str, name: str | None, backend: Backend, index: str | None) -> tuple[Served, str]:
@@ -33,6 +36,8 @@ def declared(app: App, ref: str, name: str | None, backend: Backend, index: str 
 
 def make_parts(settings: Settings, endpoint: str, log: str | None = None) -> ServeParts:
     """Open the workspace and make what serves an endpoint that is on record."""
+    from corpusmith.models.serving.server import ServeParts
+
     app = App.open(settings, quiet=True)
     registry, database = app.registry(actor()), app.workspace.database
     endpoints = Endpoints(database, actor())

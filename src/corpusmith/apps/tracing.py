@@ -10,6 +10,7 @@ from corpusmith.ops.pii import mask
 from corpusmith.prompts.library import prompt_texts
 from corpusmith.store.eventlog import LOG_NAME
 from corpusmith.store.workspace import Workspace
+from corpusmith.telemetry.call_export import export_calls
 from corpusmith.telemetry.opik_evaluation import EvaluatedCase, Evaluation, export_evaluation
 from corpusmith.telemetry.opik_export import export_run, run_trace_id
 from corpusmith.telemetry.opik_settings import opik_settings
@@ -29,6 +30,17 @@ def export_traces(settings: Settings, workspace: Workspace, run_id: str) -> list
     if sent.pending:
         line += f", {sent.pending} wait for `corpusmith trace export {run_id}` ({sent.error})"
     return [line]
+
+
+def export_served_calls(settings: Settings, workspace: Workspace) -> list[str]:
+    """Send the calls of served models that wait in the workspace; a line for each endpoint that had any."""
+    lines = []
+    for folder in sorted((workspace.root / "serving").glob("*/calls")):
+        sent = export_calls(folder, opik_settings(settings), redact=lambda text: mask(text)[0])
+        if sent.exported or sent.pending:
+            line = f"opik: {sent.exported} calls of the endpoint {folder.parent.name} sent"
+            lines.append(line if not sent.pending else f"{line}, {sent.pending} wait ({sent.error})")
+    return lines
 
 
 def export_suite(settings: Settings, rows: Sequence[SuiteRow], began: float) -> list[str]:

@@ -53,6 +53,8 @@ class Card:
         steps: Earlier steps as plain mappings ({tool, params, rows_in, rows_out, why}, whatever is known).
         gates: Gates as plain mappings ({metric, op, target, value, passed}).
         limits: Further sentences on what the data cannot do.
+        version: Version of the files, other for other content: `datasets` caches what it loaded by folder name, file
+            names and version, and would serve the rows of another dataset that was exported under the same names.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Card:
     steps: Sequence[Mapping[str, Any]] = ()
     gates: Sequence[Mapping[str, Any]] = ()
     limits: Sequence[str] = ()
+    version: str = "0.0.0"
 
 
 def size_category(rows: int) -> str:
@@ -85,7 +88,7 @@ def front_matter(card: Card) -> dict[str, Any]:
         "size_categories": [size_category(sum(card.splits.values()))],
         "task_categories": ["text-generation"],
         "tags": ["corpusmith"],
-        "configs": [{"config_name": "default", "data_files": files}],
+        "configs": [{"config_name": "default", "version": card.version, "data_files": files}],
     }
 
 

@@ -36,7 +36,7 @@ from corpusmith.ops.splitting import (
     same_value_links,
     union_groups,
 )
-from corpusmith.tools.format_export import DATA_FILES, Export, Files
+from corpusmith.tools.format_export import DATA_FILES, Export, Files, version_of
 from corpusmith.tools.format_shuffle import Shuffle
 
 SPLIT = "split"
@@ -147,6 +147,7 @@ def run(params: FormatParams, ctx: StepContext) -> FormatResult:
         steps=params.steps,
         gates=params.gates,
         limits=params.limits,
+        version=version_of(folder),
     )
     (folder / "README.md").write_text(render_card(card), encoding="utf-8")
     return FormatResult(

@@ -12,10 +12,23 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 
 Files = Literal["parquet", "jsonl", "hf"]
 DATA_FILES = {"parquet": "{split}.parquet", "jsonl": "{split}.jsonl", "hf": "{split}/data-*.arrow"}
-_ROWS = 4096
+_DATA_SUFFIXES = {".parquet", ".jsonl", ".arrow"}
+_ROWS, _BLOCK = 4096, 1 << 22
+
+
+def version_of(folder: Path) -> str:
+    """`0.0.N`, where N is made of the data files in `folder`: the same files have the same version."""
+    hashed = xxhash.xxh3_64()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in _DATA_SUFFIXES):
+        hashed.update(path.relative_to(folder).as_posix().encode())
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                hashed.update(block)
+    return f"0.0.{hashed.intdigest() % 10**9}"
 
 
 class Export:

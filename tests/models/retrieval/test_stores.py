@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from retrieval_doubles import DIMENSION, STORES, point_of, vector_of
 
 from corpusmith.core.errors import ParameterError, PreconditionError, SourceError
 from corpusmith.models.retrieval.edge_store import EdgeStore
 from corpusmith.models.retrieval.server_store import ServerStore, open_client, server_errors
 from corpusmith.models.retrieval.store import DENSE, TERMS, Search, StoredPoint, VectorStore, Where, sync
 from corpusmith.models.retrieval.terms import Sparse, Terms
-
-from .conftest import DIMENSION, STORES, point_of, vector_of
 
 Points = list[StoredPoint]
 

@@ -11,11 +11,17 @@ from typing import Any, get_args
 
 from corpusmith.apps.boundary import boundary
 from corpusmith.apps.output import say, show, show_json
+from corpusmith.apps.workspaces import open_existing
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import Settings, load_settings
+from corpusmith.models.serving.alerts import Thresholds, load_score
 from corpusmith.models.serving.extra import need_serving_libraries
+from corpusmith.models.serving.gate import refuse_open_elsewhere
 from corpusmith.models.serving.launch import STOP_ASKED
+from corpusmith.models.serving.sockets import listen, url_of
+from corpusmith.models.serving.structured import log_to
 from corpusmith.ops.pii import mask
+from corpusmith.store.api_keys import ApiKeys
 from corpusmith.store.endpoints import Backend, Endpoints
 from corpusmith.telemetry.opik_settings import opik_settings
 
@@ -31,9 +37,9 @@ def serve(ref: str, options: dict[str, Any], workspace: Path | None, as_json: bo
         backend = options["backend"]
         if backend not in get_args(Backend):
             raise ParameterError(f"--backend {backend}", hint="It may be uvicorn or ray.")
+        if (options["alert_scorer"] is None) != (options["alert_score"] is None):
+            raise ParameterError("--alert-scorer and --alert-score belong together", hint="Give both, or neither.")
         need_serving_libraries(*(["ray"] if backend == "ray" else []))
-        from corpusmith.apps.workspaces import open_existing
-
         open_existing(workspace).close()  # serving makes no workspace where there is none
         settings = load_settings(workspace)
         if backend == "ray":
@@ -45,20 +51,17 @@ def serve(ref: str, options: dict[str, Any], workspace: Path | None, as_json: bo
 def _here(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) -> None:
     from corpusmith.apps.compose import App
     from corpusmith.apps.serving import declared, make_parts
-    from corpusmith.models.serving.gate import refuse_open_elsewhere
-    from corpusmith.models.serving.server import ModelServer, run_server
-    from corpusmith.models.serving.sockets import listen
-    from corpusmith.models.serving.structured import log_to
-    from corpusmith.store.api_keys import ApiKeys
 
     app = App.open(settings, quiet=True)
     refuse_open_elsewhere(options["host"], bool(ApiKeys(app.workspace.database).all()))
     with listen(options["host"], options["port"]) as listener:
         served, endpoint = declared(app, ref, options["name"], "uvicorn", options["index"])
+        say(f"corpusmith: opening {served.model} for {url_of(listener)} ...")
+        from corpusmith.models.serving.server import ModelServer, run_server  # the web framework and torch: last
+
         parts = make_parts(settings, endpoint, options["log_file"])
         log_to(sys.stderr)
         server = ModelServer(listener, parts, _serve_options(options, settings))
-        say(f"corpusmith: opening {served.model} for {server.url} ...")
 
         def ready() -> None:
             _tell(server.url, endpoint, served.name, server.fleet.state().version, server.gate.is_open, as_json)
@@ -71,9 +74,7 @@ def _on_ray(ref: str, options: dict[str, Any], settings: Settings, as_json: bool
     from corpusmith.apps.compose import App
     from corpusmith.apps.serving import declared, maker
     from corpusmith.apps.stopping import Stop
-    from corpusmith.models.serving.gate import refuse_open_elsewhere
     from corpusmith.models.serving.ray_app import Scaling, serve_on_ray
-    from corpusmith.store.api_keys import ApiKeys
 
     app = App.open(settings, quiet=True)
     is_open = not ApiKeys(app.workspace.database).all()
@@ -106,12 +107,9 @@ def _stop_asked(endpoints: Endpoints, endpoint: str, seen: int) -> bool:
 
 
 def _serve_options(options: dict[str, Any], settings: Settings) -> Any:
-    from corpusmith.models.serving.alerts import Thresholds, load_score
     from corpusmith.models.serving.server import ServeOptions
 
     scorer, score = options["alert_scorer"], options["alert_score"]
-    if (scorer is None) != (score is None):
-        raise ParameterError("--alert-scorer and --alert-score belong together", hint="Give both, or neither.")
     return ServeOptions(
         drain_s=options["drain_seconds"],
         prompts=options["log_prompts"],

@@ -229,5 +229,6 @@ def _span(name: str, value: Any) -> tuple[int, int]:
 def _told(low: int, high: int) -> Any:
     if low // 10_000 == high // 10_000 and low % 10_000 == 0 and high % 10_000 == 9999:
         return date_text(low)
-    ends = {"from": None if low <= 0 else date_text(low), "to": None if high >= _ALL_TIME[1] else date_text(high)}
+    last = high - high % 10_000 if high % 10_000 == 9999 else high - high % 100 if high % 100 == 99 else high
+    ends = {"from": None if low <= 0 else date_text(low), "to": None if high >= _ALL_TIME[1] else date_text(last)}
     return {name: end for name, end in ends.items() if end is not None}

@@ -116,12 +116,12 @@ class Writer:
         if ends:
             self.stopped, self._held = True, ""
             return text[: min(ends)]
-        keep = max(_begun(text, stop) for stop in self._stops)
+        keep = max(begun(text, stop) for stop in self._stops)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
 
-def _begun(text: str, stop: str) -> int:
+def begun(text: str, stop: str) -> int:
     """Characters at the end of `text` that begin `stop`."""
     return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from asgi_caller import call
 
 from corpusmith.models.serving.api.app import create_app
 from corpusmith.models.serving.api.limits import Limits
@@ -57,29 +58,6 @@ def app_of(model: Any, gate: Any = None, **limits: Any) -> tuple[Any, FixedFleet
 
 def body_of(said: str, **more: Any) -> bytes:
     return json.dumps({"model": "slow", "messages": [{"role": "user", "content": said}], **more}).encode()
-
-
-async def call(app: Any, body: bytes, hang_up: asyncio.Event | None = None, path: str = "/v1/chat/completions") -> Any:
-    """Speak ASGI to the application; what it sends. It is told that the client is gone when `hang_up` is set."""
-    sent: list[Any] = []
-    unread = [body]
-
-    async def receive() -> Any:
-        if unread:
-            return {"type": "http.request", "body": unread.pop(), "more_body": False}
-        await (hang_up or asyncio.Event()).wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
-        "headers": [(b"content-type", b"application/json")], "http_version": "1.1", "scheme": "http",
-        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "asgi": {"version": "3.0", "spec_version": "2.3"},
-    }  # fmt: skip
-    await app(scope, receive, send)
-    return sent
 
 
 def test_a_client_that_hangs_up_gives_back_what_it_borrowed() -> None:

@@ -26,6 +26,7 @@ from corpusmith.models.serving.api.answers import (
 from corpusmith.models.serving.api.desk import NOT_FOUND, desk_of, grounded, grounding_facts, in_thread
 from corpusmith.models.serving.api.shapes import ERRORS, ChatMessage, ChatRequest, Retrieval
 from corpusmith.models.serving.api.stream import event_stream
+from corpusmith.models.serving.api.tool_calls import CallSplitter
 from corpusmith.models.serving.api.visit import Visit, usage, visit_of
 from corpusmith.models.serving.contract import Piece, Refused, ServedModel
 
@@ -89,11 +90,17 @@ async def _respond(
 
 
 def _choice(body: ChatRequest, index: int, answer: Answer, extra: Mapping[str, Any]) -> dict[str, Any]:
+    splitter = _splitter(body)
+    text = splitter.add(answer.text)
+    rest, calls = splitter.end()
+    message: dict[str, Any] = {"role": "assistant", "content": text + rest, "refusal": None, **extra}
+    if calls:
+        message |= {"content": (text + rest).strip() or None, "tool_calls": calls}
     return {
         "index": index,
-        "message": {"role": "assistant", "content": answer.text, "refusal": None, **extra},
+        "message": message,
         "logprobs": logprobs.of_chat(answer.tokens) if body.logprobs else None,
-        "finish_reason": answer.finish,
+        "finish_reason": "tool_calls" if calls and answer.finish == "stop" else answer.finish,
     }
 
 
@@ -107,14 +114,20 @@ async def _chunks(
         choice = {"index": index, "delta": delta, "logprobs": chances, "finish_reason": finish}
         return {**frame, "choices": [choice]}
 
-    for index in range(body.n or 1):
+    splitters = [_splitter(body) for _ in range(body.n or 1)]
+    for index in range(len(splitters)):
         yield chunk(index, {"role": "assistant", "content": ""})
     async for index, piece in parts:
         chances = logprobs.of_chat(piece.tokens) if body.logprobs and piece.tokens else None
-        if piece.text or chances:
-            yield chunk(index, {"content": piece.text}, chances)
+        text = splitters[index].add(piece.text)
+        rest, calls = splitters[index].end() if piece.finish else ("", [])
+        text += rest
+        if text or chances:
+            yield chunk(index, {"content": text}, chances)
+        if calls:
+            yield chunk(index, {"tool_calls": [{"index": n, **call} for n, call in enumerate(calls)]})
         if piece.finish:
-            yield chunk(index, dict(extra), None, piece.finish)
+            yield chunk(index, dict(extra), None, "tool_calls" if calls and piece.finish == "stop" else piece.finish)
     if with_usage:
         yield {**frame, "choices": [], "usage": usage(visit.prompt_tokens, visit.answer_tokens)}
 
@@ -146,6 +159,10 @@ def _arguments(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _splitter(body: ChatRequest) -> CallSplitter:
+    return CallSplitter({tool.function.name for tool in body.tools or ()} if body.tool_choice != "none" else ())
 
 
 def _tools(body: ChatRequest) -> list[dict[str, Any]]:
