@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from corpusmith.core.fingerprints import fingerprint
 from corpusmith.core.rows import Shape, render_text, schema_of
@@ -24,6 +25,10 @@ from corpusmith.store.writer import StagedWriter, side_files
 
 # One thread for each process, also for those that a test starts: the processes of a test run share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes depends on who else is on the machine.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 
 def pytest_collection_finish() -> None:

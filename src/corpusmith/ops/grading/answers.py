@@ -15,6 +15,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,15 +27,6 @@ LARGEST = 1e100
 """A number beyond it is noise (a model that repeats a digit) and counts as none: its square would not be finite."""
 
 _ASCII_SYMBOLS = "$+<=>^`|~"  # what string.punctuation, and so SQuAD, has besides Unicode's P
-_PUNCTUATION = "".join(
-    re.escape(chr(code)) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith("P")
-)
-_DROPPED = re.compile(
-    r"(?!(?<=\d)\.\d)"  # a decimal point
-    r"(?!(?<![\w.)])-[$€£¥]?\.?\d)"  # a sign
-    r"(?!(?<![\w.])\.\d)"  # a decimal point with nothing before it
-    rf"[{_PUNCTUATION}{re.escape(_ASCII_SYMBOLS)}]"
-)
 _ARTICLES = re.compile(r"(?<!\S)(?:a|an|the)(?!\S)")
 _NUMBER = re.compile(
     r"(?<!\w)(?<!\d\.)"
@@ -44,11 +36,24 @@ _NUMBER = re.compile(
 )
 
 
+@cache
+def _dropped() -> re.Pattern[str]:
+    """Punctuation that is no part of a number; formed when it is first needed, for it looks at all of Unicode."""
+    marks = map(chr, range(sys.maxunicode + 1))
+    punctuation = "".join(re.escape(mark) for mark in marks if unicodedata.category(mark).startswith("P"))
+    return re.compile(
+        r"(?!(?<=\d)\.\d)"  # a decimal point
+        r"(?!(?<![\w.)])-[$€£¥]?\.?\d)"  # a sign
+        r"(?!(?<![\w.])\.\d)"  # a decimal point with nothing before it
+        rf"[{punctuation}{re.escape(_ASCII_SYMBOLS)}]"
+    )
+
+
 def words(text: str, *, lower: bool = True) -> str:
     """The words of a text between single spaces, without case (unless `lower` is False) and punctuation."""
     plain = _plain(text)
     plain = plain.lower() if lower else plain
-    return " ".join(_DROPPED.sub("", plain).split()) or " ".join(plain.split())
+    return " ".join(_dropped().sub("", plain).split()) or " ".join(plain.split())
 
 
 def normalise(text: str) -> str:
