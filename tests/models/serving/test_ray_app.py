@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 import threading
 import time
 from collections import Counter
@@ -17,10 +19,13 @@ from plain_server import Shop
 from ray_parts import make
 
 from corpusmith.core.errors import ParameterError
+from corpusmith.models.serving import launch
 from corpusmith.models.serving.ray_app import RayEndpoint, Scaling, serve_on_ray
 from corpusmith.models.serving.ray_replica import _with_id_of_proxy
 from corpusmith.models.serving.server import ServeOptions
 from corpusmith.models.serving.sockets import listen
+from corpusmith.store.endpoints import Replica
+from corpusmith.store.processes import began
 
 SERVERS = Path(__file__).parents[2] / "servers"
 ASKED: Any = [{"role": "user", "content": "who are you?"}]
@@ -56,6 +61,26 @@ def test_a_request_has_the_id_of_the_proxy_and_it_is_told_once() -> None:
     assert led["state"]["request_id"] == "given"
     asyncio.run(run({"type": "http", "headers": []}))
     assert [message["headers"] for message in sent] == [[(b"a", b"b")], [(b"x-request-id", b"ours"), (b"a", b"b")]]
+
+
+@pytest.mark.parametrize(("backend", "signals"), [("uvicorn", 1), ("ray", 0)])
+def test_a_replica_on_ray_is_asked_to_stop_and_gets_no_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: Any, signals: int
+) -> None:
+    shop, sent = Shop(tmp_path / "ws"), []
+    shop.endpoints.declare("news", "news", backend)
+    pid = os.getpid()
+    shop.endpoints.report(
+        Replica(
+            id="r", endpoint="news", machine=platform.node(), pid=pid, began=began(pid) or "", url="", log=None,
+            state="serving", generation=0, version=None, canary=None, troubles={}, counts={}, heartbeat=time.time(),
+        )
+    )  # fmt: skip
+    monkeypatch.setattr(launch, "send", lambda *what: sent.append(what))
+    gone, left = launch.stop_endpoint(shop.endpoints, "news", 0.0)
+    assert (len(sent), gone, len(left)) == (signals, [], 1)
+    assert launch.STOP_ASKED in [event.kind for event in shop.endpoints.events("news")]
+    shop.workspace.close()
 
 
 class Load:

@@ -91,15 +91,15 @@ def stop_endpoint(
     """Ask every process that serves an endpoint to drain and end: (those that did, those that did not).
 
     The wish is an event of the endpoint, which whoever runs it elsewhere or on Ray reads; processes of this machine get
-    a signal too.
+    a signal too, save replicas on Ray: those it would cut off, and Ray would start others.
 
     Raises:
         NotFoundError: There is no such endpoint.
     """
-    endpoints.get(name)
+    on_ray = endpoints.get(name).backend == "ray"
     living = endpoints.living(name)
     endpoints.tell(name, STOP_ASKED, {"replicas": [r.id for r in living], "why": why})
-    for replica in living:
+    for replica in [] if on_ray else living:
         send(replica.pid, replica.began, signal.SIGTERM)
     _gone(lambda: not endpoints.living(name), wait_s)
     left = endpoints.living(name)

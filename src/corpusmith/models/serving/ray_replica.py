@@ -8,7 +8,6 @@ then, as on SIGTERM. What is counted in memory (rates of keys, metrics, alerts) 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from collections.abc import Callable, MutableMapping
@@ -18,6 +17,7 @@ from typing import Any, TextIO
 from corpusmith.core.errors import CorpusmithError
 from corpusmith.models.serving.front import App, Front, Message, Receive, Send
 from corpusmith.models.serving.server import ModelServer, ServeOptions, ServeParts
+from corpusmith.models.serving.structured import log_to
 
 Make = Callable[[], ServeParts]
 """Makes the parts in the replica's own process: opens the workspace there."""
@@ -87,11 +87,7 @@ def _logged(parts: ServeParts) -> tuple[ServeParts, TextIO]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.log"
     file = path.open("a", encoding="utf-8", buffering=1)
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("corpusmith")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    log_to(file)
     return replace(parts, log=str(path)), file
 
 
