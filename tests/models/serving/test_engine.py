@@ -195,6 +195,31 @@ def test_who_hangs_up_leaves_at_the_next_token(served: Any) -> None:
     assert after == (0, 0)
 
 
+def test_who_hangs_up_while_waiting_gives_up_the_place(tiny_folder: Path) -> None:
+    _, engine = engine_of(llama(tiny_folder), tiny_folder, rows=1, waiting=3)
+    never = Sampling(200, temperature=0, logit_bias={1: -100.0})
+
+    async def scene() -> int:
+        first = engine.generate(PROMPTS[1], never)
+        await anext(first)
+        for _ in range(5):
+            waiting = [asyncio.create_task(answer(engine, PROMPTS[1], never)) for _ in range(3)]
+            await asyncio.sleep(0.01)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            for _ in range(1000):
+                if engine.load[1] == 0:
+                    break
+                await asyncio.sleep(0.005)
+        waits = engine.load[1]
+        await first.aclose()
+        await engine.close()
+        return int(waits)
+
+    assert asyncio.run(scene()) == 0
+
+
 def test_past_the_queue_requests_are_refused(tiny_folder: Path) -> None:
     _, engine = engine_of(llama(tiny_folder), tiny_folder, rows=1, waiting=2)
 
@@ -229,6 +254,12 @@ def test_a_failing_model_fails_who_asked_and_nobody_later(served: Any, monkeypat
     with pytest.raises(RuntimeError, match="no memory"):
         asyncio.run(answer(engine, PROMPTS[1], Sampling(5, temperature=0)))
     monkeypatch.setattr(type(forward), "_run", run)
+    assert len(asyncio.run(answer(engine, PROMPTS[1], Sampling(5, temperature=0)))) == 5
+
+    with monkeypatch.context() as broken:
+        broken.setattr("corpusmith.models.serving.engine.choose", lambda logits, rows: [])
+        with pytest.raises(RuntimeError, match="the model failed"):
+            asyncio.run(answer(engine, PROMPTS[1], Sampling(5, temperature=0)))
     assert len(asyncio.run(answer(engine, PROMPTS[1], Sampling(5, temperature=0)))) == 5
 
     def numberless(self: Any, *rest: Any) -> Any:

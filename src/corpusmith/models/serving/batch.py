@@ -171,4 +171,5 @@ def fits(forward: Forward) -> bool:
         rows.join(filled, [len(second) + forward.opened.virtual])
         together = forward.step([first[0], second[0]], rows).float()
         alone = torch.cat([forward([[*ids, ids[0]]])[:, -1] for ids in (first, second)]).float()
-    return bool((together - alone).abs().max() <= 0.02 * alone.std() + 1e-4)
+    slack = 0.02 if next(forward.causal.parameters()).dtype == torch.float32 else 0.25  # a wrong position is off by 1
+    return bool((together - alone).abs().max() <= slack * alone.std() + 1e-4)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Finish = Literal["stop", "length"]
 
@@ -280,6 +280,33 @@ class Grounder(Protocol):
 
         Raises:
             ParameterError: A filter names a field that is not in the index.
+            SourceError: The store went away.
+        """
+        ...
+
+
+@runtime_checkable
+class Composer(Protocol):
+    """A grounder that can also have a text written, in the corpus's voice and with its sources (`"task": "write"`)."""
+
+    def compose(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        files: Sequence[tuple[str, str]] = (),
+        k: int = 4,
+        filters: Mapping[str, Any] | None = None,
+    ) -> Grounding:
+        """Put sources and samples of the voice before the last turn, which says what to write.
+
+        Args:
+            messages: As in `Grounder.ground`.
+            files: What whoever asks adds: name and text of each.
+            k: Passages of the corpus at most.
+            filters: As in `Grounder.ground`.
+
+        Raises:
+            ParameterError: A filter names a field that is not in the index, a file is blank, or there are too many.
             SourceError: The store went away.
         """
         ...

@@ -215,10 +215,13 @@ class Engine:
     def _work(self) -> None:
         with torch.inference_mode():
             while self._wait():
-                self._do_readings()
-                self._leave()
-                self._join()
-                self._step()
+                try:
+                    self._do_readings()
+                    self._leave()
+                    self._join()
+                    self._step()
+                except Exception as error:  # noqa: BLE001 - a defect must not end the thread that all wait for
+                    self._drop(error)
         self._forward = self._batch = None
 
     def _wait(self) -> bool:
@@ -248,7 +251,7 @@ class Engine:
             found = batch[0].work([reading.ids for reading in batch])
         except Exception as error:  # noqa: BLE001 - handed to those who wait for it
             for reading in batch:
-                reading.done.set_exception(error)
+                reading.done.set_exception(_failed(error))
             return
         for reading, result in zip(batch, found, strict=True):
             reading.done.set_result(result)
@@ -266,16 +269,16 @@ class Engine:
         """Take in what waits, as far as there is room."""
         new: list[Answering] = []
         with self._changed:
+            if any(row.gone for row in self._waiting):
+                self._waiting = deque(row for row in self._waiting if not row.gone)
             while self._waiting and self._fits(self._waiting[0], new):
-                row = self._waiting.popleft()
-                if not row.gone:
-                    new.append(row)
+                new.append(self._waiting.popleft())
         if not new:
             return
         try:
             logits = self._batch.join([row.ids for row in new])
         except Exception as error:  # noqa: BLE001 - handed to those who wait for it
-            self._tell([(row, error) for row in new])
+            self._tell([(row, _failed(error)) for row in new])
             return
         self._rows += new
         self._advance(new, logits)
@@ -294,14 +297,13 @@ class Engine:
         self._leave()
         if not self._rows:
             return
-        try:
-            logits = self._batch.step([row.last for row in self._rows])
-        except Exception as error:  # noqa: BLE001 - handed to those who wait for it
-            self._tell([(row, error) for row in self._rows])
-            self._rows = []
-            self._batch.clear()
-            return
-        self._advance(self._rows, logits)
+        self._advance(self._rows, self._batch.step([row.last for row in self._rows]))
+
+    def _drop(self, error: Exception) -> None:
+        """Nothing can be said of the batch any more: tell everybody in it."""
+        self._tell([(row, _failed(error)) for row in self._rows])
+        self._rows = []
+        self._batch.clear()
 
     def _advance(self, rows: Sequence[Answering], logits: Any) -> None:
         """One token more for each of `rows`."""
@@ -355,3 +357,10 @@ class Engine:
 def _put(pieces: Sequence[tuple[asyncio.Queue[Piece | BaseException], Piece | BaseException]]) -> None:
     for queue, piece in pieces:
         queue.put_nowait(piece)
+
+
+def _failed(error: Exception) -> RuntimeError:
+    """The failure, for one of those that it hit: an exception that several tasks raise would grow with each."""
+    failure = RuntimeError(f"the model failed: {error}")
+    failure.__cause__ = error
+    return failure

@@ -87,8 +87,9 @@ class Rows:
         for mine, theirs in zip(self.cache.layers, filled.layers, strict=True):
             for buffer, new in zip(mine.buffers, (theirs.keys, theirs.values), strict=bool(mine.buffers)):
                 buffer[: frame.rows, :, start : frame.start] = 0  # a NaN of an old row would get past the mask
-                buffer[frame.rows : rows, :, start : frame.end - width] = 0
                 buffer[frame.rows : rows, :, frame.end - width : frame.end] = new
+                for row, length in enumerate(lengths, frame.rows):
+                    buffer[row, :, start : frame.end - length] = 0
         frame.rows, frame.start = rows, start
         self.lengths += lengths
 

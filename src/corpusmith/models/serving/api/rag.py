@@ -19,8 +19,8 @@ from corpusmith.models.serving.api.desk import (
     in_thread,
 )
 from corpusmith.models.serving.api.shapes import ERRORS, RagRequest
-from corpusmith.models.serving.api.visit import usage, visit_of
-from corpusmith.models.serving.contract import Refused, Sampling
+from corpusmith.models.serving.api.visit import Visit, usage, visit_of
+from corpusmith.models.serving.contract import Composer, Grounder, Grounding, Refused, Sampling
 
 router = APIRouter()
 
@@ -37,9 +37,14 @@ async def answer(request: Request, body: RagRequest) -> Response:
     served, grounder = await desk.borrow(visit, name + RAG)
     assert grounder is not None
     messages = [{"role": "user", "content": body.question}]
-    found = await grounded(visit, grounder, messages, body.k, body.filters)
+    if body.task == "write":
+        found = await _composed(visit, grounder, messages, body)
+    elif body.files:
+        raise Refused(400, "files are for the task write", param="files")
+    else:
+        found = await grounded(visit, grounder, messages, body.k, body.filters)
     text: str = NOT_FOUND
-    if found.found:
+    if found.found or body.task == "write":
         ids = await in_thread(visit, lambda: served.chat_ids(found.messages))
         visit.prompt_tokens = len(ids)
         room = room_for(served.context, len(ids), body.max_tokens)
@@ -50,3 +55,12 @@ async def answer(request: Request, body: RagRequest) -> Response:
     facts = grounding_facts(found)
     spent = usage(visit.prompt_tokens, visit.answer_tokens)
     return JSONResponse(out | {"citations": facts["citations"], **facts["grounding"], "usage": spent})
+
+
+async def _composed(visit: Visit, grounder: Grounder, messages: list[dict[str, Any]], body: RagRequest) -> Grounding:
+    if not isinstance(grounder, Composer):
+        raise Refused(400, "this index cannot be written from", param="task")
+    files = [(file.name, file.text) for file in body.files]
+    found = await in_thread(visit, lambda: grounder.compose(messages, files=files, k=body.k, filters=body.filters))
+    visit.passages = tuple(str(one["row_id"]) for one in found.citations)
+    return found

@@ -196,10 +196,19 @@ class EmbeddingRequest(Shape):
     user: str | None = None
 
 
+class AddedFile(Shape):
+    """A file to write from, as text."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    text: Annotated[str, Field(min_length=1, max_length=200_000)]
+
+
 class RagRequest(Shape):
-    """Body of `POST /v1/rag`: one question, answered from the index with its sources."""
+    """Body of `POST /v1/rag`: a question answered from the index, or a text written from it, with its sources."""
 
     question: Annotated[str, Field(min_length=1)]
+    task: Literal["answer", "write"] = "answer"
+    files: Annotated[list[AddedFile], Field(max_length=8)] = []
     model: Name | None = None
     k: Annotated[int, Field(ge=1, le=50)] = 4
     filters: dict[str, Any] | None = None
