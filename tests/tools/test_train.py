@@ -50,6 +50,8 @@ from corpusmith.tools.train import TOOL
 SMALL = TinyRecipe(vocabulary=320, layers=2, width=32, inner=64, heads=4, key_heads=2, context=128, window=64)
 THINGS = ("river", "baker", "ship", "storm", "market", "harbour", "hill", "bread", "cake")
 WORDS = [f"The {a} is near the {b}, and the {b} is near the {a}." for a in THINGS for b in THINGS]
+BRIEFLY = {"max_steps": 2}
+"""A schedule for what is said of a training, whatever it learns."""
 Ask = Callable[..., StepOutcome]
 
 
@@ -190,7 +192,7 @@ def test_documents_are_pretrained_whole(ask: Ask, put: Any, runner: Runner, shap
 
 def test_the_analysis_or_the_person_chooses_the_length(ask: Ask, put: Any) -> None:
     rows = [{"instruction": "Say it " + "again " * 60, "input": "", "output": f"It is {n}."} for n in range(12)]
-    by_analysis, short = ask(put(rows)), ask(put(rows), sequence_length=32)
+    by_analysis, short = ask(put(rows), schedule=BRIEFLY), ask(put(rows), schedule=BRIEFLY, sequence_length=32)
     assert by_analysis.result["sequence_length"] == 128  # the model's context; the examples are longer
     assert short.result["sequence_length"] == 32
     assert short.result["truncated_prompts"] == by_analysis.result["truncated_prompts"] == 9
@@ -199,7 +201,7 @@ def test_the_analysis_or_the_person_chooses_the_length(ask: Ask, put: Any) -> No
 
 def test_replayed_rows_are_drawn_and_the_others_told(ask: Ask, put: Any, runner: Runner) -> None:
     general = put(WORDS[:30], Shape.TEXT, every=0, uri="general.jsonl")
-    step = ask(roles={"replay": general.id}, replay_rows=10)
+    step = ask(roles={"replay": general.id}, replay_rows=10, schedule=BRIEFLY)
     assert (step.result["replayed"], step.result["examples"]) == (10, 42)
     assert step.result["dropped"] == step.artifact.record.counts.dropped == {"not_replayed": 20}
     gone = step.artifact.ledger().column("row_id").to_pylist()
@@ -210,7 +212,7 @@ def test_replayed_rows_are_drawn_and_the_others_told(ask: Ask, put: Any, runner:
 def test_rows_without_an_answer_are_left_out_by_rule(ask: Ask, put: Any) -> None:
     rows = instructions(20)
     rows[1]["output"] = rows[2]["output"] = " "
-    step = ask(put(rows))
+    step = ask(put(rows), schedule=BRIEFLY)
     assert step.result["dropped"] == {"empty_response": 2}
     assert step.artifact.ledger().column("row_id").to_pylist() == ["in.jsonl#1", "in.jsonl#2"]
 
@@ -228,7 +230,7 @@ def test_a_template_of_ours_goes_with_the_model(ask: Ask, base_folder: Path, tmp
     (bare / "chat_template.jinja").unlink()
     base = runner.run_step(TOOLS["base"], {"name": str(bare)}, {})
     assert base.result["chat_template"] is False
-    step = ask(roles={"base": base.id})
+    step = ask(roles={"base": base.id}, schedule=BRIEFLY)
     assert manifest_in(step).chat_template is True
     assert "<|assistant|>" in step.artifact.file("model/chat_template.jinja").read_text()
 
@@ -275,7 +277,7 @@ def test_wrong_bases_are_refused(ask: Ask, put: Any, runner: Runner, base: str, 
 
 
 def test_an_adapter_is_no_base(ask: Ask, runner: Runner, put: Any) -> None:
-    adapter = ask()
+    adapter = ask(schedule=BRIEFLY)
     with pytest.raises(PreconditionError, match="is an adapter"):
         ask(roles={"base": adapter.id})
     with pytest.raises(ParameterError, match="cannot go on from a LORA adapter"):
@@ -323,7 +325,7 @@ def test_money_is_asked_for_only_where_a_device_costs_it(
     ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner.services = {"place": Place(usd_per_gpu_hour=2.0)}
-    assert "spend_money" not in ask().artifact.record.effects  # no GPU here
+    assert "spend_money" not in ask(schedule=BRIEFLY).artifact.record.effects  # no GPU here
     monkeypatch.setattr(Place, "costs_money", lambda _self: True)
     with pytest.raises(ApprovalRequired):
         ask(seed=1)
