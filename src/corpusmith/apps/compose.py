@@ -102,7 +102,8 @@ class App:
         database, here = self.workspace.database, (sys.executable, "-m", "corpusmith")
         serving = ServingAccess(Endpoints(database, by), ApiKeys(database), Launcher(here, self.settings.workspace))
         registry = self.registry(by, run_id)
-        return {"registry": registry, "hub": hub, "openai": openai, "place": place, "serving": serving}
+        index = {"retrieval": self.settings.workspace / "retrieval", "qdrant_key": self.settings.qdrant_api_key}
+        return {"registry": registry, "hub": hub, "openai": openai, "place": place, "serving": serving, **index}
 
     def judge(self, budget: BudgetAccount | None) -> dict[str, Any]:
         """The chat model that judges answers, where one is named, as a service: opened when it is first asked for."""

@@ -14,6 +14,7 @@ CORPUSMITH_TRAIN_FSDP      1 = shard the weights over the workers
 CORPUSMITH_REPORT_TO       trackers that a training reports to, with commas: comet_ml, mlflow, wandb, tensorboard
 CORPUSMITH_USD_PER_GPU_HOUR  price of one device: training then needs an approval, and is estimated in money
 RAY_ADDRESS            Ray cluster to train on
+QDRANT_API_KEY         the key of a Qdrant server that holds an index
 HF_ENDPOINT, HF_TOKEN  the hub that is published to, and as whom (default: huggingface.co, the token of its login)
 """
 
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     hub_endpoint: str | None = None
     hub_token: SecretStr | None = None
     openai_api_key: SecretStr | None = None
+    qdrant_api_key: SecretStr | None = None
     fine_tuning_prices: dict[str, float] = Field(default_factory=dict)
     train: TrainSettings = TrainSettings()
 
@@ -73,7 +75,8 @@ def load_settings(workspace: Path | str | None = None, workers: int | None = Non
         if not raw.isdecimal() or int(raw) < 1:
             raise ParameterError(f"CORPUSMITH_WORKERS is {raw!r}", hint="Set it to a whole number of at least 1.")
         workers = int(raw)
-    key, hub_token, openai_key = (env.get(name) for name in ("OPIK_API_KEY", "HF_TOKEN", "OPENAI_API_KEY"))
+    names = ("OPIK_API_KEY", "HF_TOKEN", "OPENAI_API_KEY", "QDRANT_API_KEY")
+    key, hub_token, openai_key, qdrant_key = (env.get(name) for name in names)
     return Settings(
         workspace=Path(workspace or env.get("CORPUSMITH_HOME") or ".corpusmith").expanduser().absolute(),
         workers=workers or os.cpu_count() or 1,
@@ -86,6 +89,7 @@ def load_settings(workspace: Path | str | None = None, workers: int | None = Non
         hub_endpoint=(env.get("HF_ENDPOINT") or "").rstrip("/") or None,
         hub_token=SecretStr(hub_token) if hub_token else None,
         openai_api_key=SecretStr(openai_key) if openai_key else None,
+        qdrant_api_key=SecretStr(qdrant_key) if qdrant_key else None,
         fine_tuning_prices=_prices(env.get("CORPUSMITH_FINE_TUNING_PRICES", "")),
         train=_train_settings(env),
     )

@@ -10,10 +10,10 @@ import pytest
 from retrieval_corpus import ROWS
 from retrieval_doubles import build_index
 
-from corpusmith.core.errors import ParameterError, SourceError
+from corpusmith.core.errors import ParameterError
 from corpusmith.models.retrieval.grounder import CorpusGrounder, GrounderOptions, open_grounder
 from corpusmith.models.retrieval.writing import compose_messages, local_path, material
-from corpusmith.models.serving.contract import Grounder
+from corpusmith.models.serving.contract import Composer, Grounder
 
 ASK = "When is a loaf of bread done baking?"
 
@@ -121,6 +121,16 @@ def test_writing_has_samples_of_the_voice_and_numbered_sources(grounder: CorpusG
     assert found.filters == {"author": "Ann Lee"}
 
 
+def test_the_server_can_have_texts_written(grounder: CorpusGrounder) -> None:
+    assert isinstance(grounder, Composer)
+    found = grounder.compose(ask("A post on herons"), files=[("a.md", "Herons sleep on one leg.")], k=1)
+    assert found.citations[0]["title"] == "a.md"
+    with pytest.raises(ParameterError, match="holds no text"):
+        grounder.compose(ask("x"), files=[("a.md", " ")])
+    with pytest.raises(ParameterError, match="9 files are too many"):
+        grounder.compose(ask("x"), files=[("a.md", "text")] * 9)
+
+
 def test_writing_without_any_source_says_so(grounder: CorpusGrounder) -> None:
     found = compose_messages(grounder, ask("An essay on semiconductor tariffs"))
     assert not found.found
@@ -133,5 +143,5 @@ def test_links_and_files_that_can_be_added() -> None:
     assert local_path("notes.md") == Path("notes.md")
     with pytest.raises(ParameterError, match="not fetched"):
         local_path("https://example.org/a")
-    with pytest.raises(SourceError, match="no text"):
+    with pytest.raises(ParameterError, match="no text"):
         material("x.md", " ")

@@ -80,8 +80,12 @@ def ask(index: str, question: str, asking: Asking, workspace: Path | None, as_js
         model = None if asking.model is None else _open_model(opened, registry, asking.model)
         openai = HostedAccess(base_url=settings.model_base_url, api_key=settings.openai_api_key)
         access = IndexAccess(
-            store_url=asking.store, openai=openai, encoder=asking.encoder, reranker=asking.reranker,
-        )  # fmt: skip
+            store_url=asking.store,
+            store_key=settings.qdrant_api_key,
+            openai=openai,
+            encoder=asking.encoder,
+            reranker=asking.reranker,
+        )
         tokens = () if model is None else tuple(model.form.tokenizer.all_special_tokens)
         options = GrounderOptions(mode=_MODES.get(asking.mode or ""), tokens=tokens)
         with closing(open_grounder(opened.resolve(index), access, options)) as grounder:

@@ -119,6 +119,25 @@ class CorpusGrounder:
             found=bool(shown),
         )
 
+    def compose(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        files: Sequence[tuple[str, str]] = (),
+        k: int = 4,
+        filters: Mapping[str, Any] | None = None,
+    ) -> Grounding:
+        """Have a text written: `writing.compose_messages`, with files as name and text.
+
+        Raises:
+            ParameterError: Nobody asks for anything, a file is blank or one too many, or a filter's field is unknown.
+            SourceError: The store went away.
+        """
+        from corpusmith.models.retrieval.writing import compose_messages, material  # it rests on this module
+
+        added = [material(name, text) for name, text in files]
+        return compose_messages(self, messages, files=added, k=k, filters=filters)
+
     def shown(self, passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
         """Passages with as much of their text as there is room for."""
         out, left = [], self.options.most_chars

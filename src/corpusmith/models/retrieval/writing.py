@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from corpusmith.core.errors import ParameterError, SourceError
+from corpusmith.core.errors import ParameterError
 from corpusmith.models.retrieval.grounder import CorpusGrounder, citations, last_question, replaced, text_of
 from corpusmith.models.retrieval.quoting import one_line, quoted
 from corpusmith.models.retrieval.search import Passage
@@ -104,10 +104,10 @@ def material(name: str, text: str) -> Material:
     """A file's text as material.
 
     Raises:
-        SourceError: It is blank.
+        ParameterError: It is blank.
     """
     if not text.strip():
-        raise SourceError(f"{name} holds no text", hint="Add a file with text in it.")
+        raise ParameterError(f"{name} holds no text", hint="Add a file with text in it.")
     return Material(name, text)
 
 

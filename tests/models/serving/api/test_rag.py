@@ -70,6 +70,14 @@ def test_its_own_route(served: Any) -> None:
     assert gone.headers["retry-after"] == "5"
 
 
+def test_writing_from_files_needs_an_index_that_can_be_written_from(served: Any) -> None:
+    files = [{"name": "a.md", "text": "The mill stands by the weir."}]
+    for body, param in (({"task": "write"}, "task"), ({}, "files")):
+        given = {"question": "A post on the river", "files": files, **body}
+        found = httpx.post(f"{served.url}/v1/rag", json=given, timeout=60)
+        assert (found.status_code, found.json()["error"]["param"]) == (400, param)
+
+
 def test_wrong_requests(served: Any) -> None:
     with pytest.raises(openai.BadRequestError):
         ask(served, extra_body={"rag": {"filters": {"colour": "red"}}})
