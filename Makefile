@@ -37,14 +37,14 @@ demo-model: setup
 	$(BIN)/python examples/demo_model.py
 
 test: check
-	$(BIN)/python -m pytest -q -m slow -p no:cacheprovider
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile -p no:cacheprovider
 
 check: setup-train
 	$(BIN)/ruff check src tests examples benchmarks
 	$(BIN)/ruff format --check src tests examples benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m 'not slow' -n 2 -p no:cacheprovider
+	$(BIN)/python -m pytest -q -m 'not slow' -n 2 --dist worksteal -p no:cacheprovider
 
 bench: setup-train
 	$(BIN)/python benchmarks/run.py
