@@ -45,6 +45,9 @@ def test_without_keys_this_machine_alone_is_let_in(keys: ApiKeys) -> None:
         assert gate.admit({"host": host}).id == ANYONE
     for host in ("", "evil.example", "evil.example:8000", "127.0.0.1.evil.example", "[::1", "192.168.0.2"):
         assert refused(gate, {"host": host}).status == 403
+    assert gate.admit({**LOCAL, "origin": "http://localhost:3000"}).id == ANYONE
+    for origin in ("https://evil.example", "null", "http://[::1"):
+        assert refused(gate, {**LOCAL, "origin": origin}).status == 403
 
 
 def test_keys_close_the_server_for_good(keys: ApiKeys) -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import io
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from opik_server import OpikServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from corpusmith.models.serving.access_log import AccessLog
@@ -13,6 +15,8 @@ from corpusmith.models.serving.contract import Asked, Caller
 from corpusmith.models.serving.fleet import FleetState
 from corpusmith.models.serving.metrics import Metrics
 from corpusmith.models.serving.recording import Recording
+from corpusmith.models.serving.tracing import CallTracing
+from corpusmith.telemetry.opik_settings import OpikSettings
 
 STATE = FleetState("news@2", "news@3", 0.1, 4, {"news@4": "no"}, {}, ("news@1", "news@2", "news@3"), 5, 6)
 
@@ -90,3 +94,33 @@ def test_a_slow_sink_is_not_waited_for() -> None:
     assert recording.dropped >= 7
     go.set()
     recording.close()
+
+
+def test_calls_are_traced_and_what_a_caller_wants_redacted_is_not_in_them(tmp_path: Path) -> None:
+    pytest.importorskip("opik")
+    opik = OpikServer()
+    opik.start()
+    try:
+        tracing = CallTracing(
+            tmp_path, "r1", OpikSettings(url=opik.url), redact=lambda text: text.replace("ana@", "<mail>"), every_s=0.02
+        )
+        tracing.take(asked(id="a", prompt="write to ana@example.org", answer="done"))
+        tracing.take(asked(id="b", caller=Caller("bo", redact=True), prompt="secret", answer="secret"))
+        tracing.take(asked(id="c", route="/v1/models"))
+        tracing.close(timeout_s=60)
+    finally:
+        opik.stop()
+    sent = json.dumps(list(opik.store.traces.values()))
+    assert len(opik.store.traces) == 2
+    assert "write to <mail>example.org" in sent
+    assert "secret" not in sent
+    assert '"version": "news@2"' in sent
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_a_trace_server_that_is_away_costs_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    tracing = CallTracing(tmp_path, "r1", OpikSettings(url="http://127.0.0.1:1/api/", retries=0), every_s=60)
+    tracing.take(asked())
+    tracing.close(timeout_s=60)
+    kept = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert [(call["id"], call["answer"]) for call in kept] == [("r1", "that")]

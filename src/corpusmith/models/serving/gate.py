@@ -2,8 +2,8 @@
 
 Keys are looked at in memory, read anew in a thread every half second: a request costs no look into the database, and a
 revoked key is out within that time. While no key was ever made the server is open, to this machine alone: it binds to
-loopback only (`refuse_open_elsewhere`), and a request that names another host (a web page whose name was pointed here)
-is turned away.
+loopback only (`refuse_open_elsewhere`), and a request is turned away that names another host (a web page whose name was
+pointed here) or comes from a page of another (its `Origin`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class KeyGate:
             Refused: 401 without a good key, 403 from another machine where there are none.
         """
         if self.is_open:
-            if not _is_local(headers.get("host", "")):
+            origin = headers.get("origin", "")
+            if not _is_local(f"//{headers.get('host', '')}") or (origin and not _is_local(origin)):
                 raise Refused(403, "this server has no keys and answers its own machine only", "permission_error")
             return Caller(ANYONE)
         key = self._key(headers.get("authorization", ""))
@@ -158,9 +159,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_local(host_header: str) -> bool:
+def _is_local(url: str) -> bool:
     try:
-        host = urlsplit(f"//{host_header}").hostname
+        host = urlsplit(url).hostname
     except ValueError:
         return False
     return host is not None and is_loopback(host)

@@ -14,6 +14,7 @@ from typing import Any
 
 from corpusmith.core.errors import CorpusmithError
 from corpusmith.models.serving.access import ServingAccess
+from corpusmith.models.serving.extra import need_serving_libraries
 from corpusmith.models.serving.gate import refuse_open_elsewhere
 from corpusmith.models.serving.launch import Started, stop_endpoint, stop_process
 from corpusmith.models.serving.probing import evidence, is_ready, probe, probe_key
@@ -119,9 +120,10 @@ class Rollout:
         """Say here what the server would only say in its log.
 
         Raises:
-            PreconditionError: It would listen to other machines without keys.
+            PreconditionError: It would listen to other machines without keys, or the extra `serve` is missing.
             ParameterError: Its port is in use.
         """
+        need_serving_libraries()
         refuse_open_elsewhere(self.target.host, bool(self.access.keys.all()))
         listen(self.target.host, self.target.port).close()
 
@@ -154,8 +156,10 @@ class Rollout:
         raise RolloutFailed(f"{ref} was not reported healthy within {timeout_s:g} s")
 
     def _is_there(self, replica: Replica, generation: int) -> bool:
+        """Whether a process serves it as wanted; somebody else's canary in trouble does not hold up a champion."""
         said = replica.canary if self.target.share else replica.version
-        return replica.state == "serving" and said == self.target.ref and replica.generation >= generation
+        follows = replica.generation >= generation or not (self.target.share or self._changed_canary)
+        return replica.state == "serving" and said == self.target.ref and follows
 
     def ask(self, replicas: list[Replica], count: int, timeout_s: float) -> None:
         """Real requests to each process.
