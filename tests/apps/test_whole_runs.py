@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from corpusmith.store.runs import Lease
 from corpusmith.store.workspace import Workspace
 
+Look = Callable[..., dict[str, Any]]
 REQUEST = "Make a clean, deduplicated English corpus, no personal data, 60 documents, 80/10/10 split, as JSONL"
 
 
@@ -58,7 +60,7 @@ def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_at_a_safe_point_and_resume_gives_the_same_content(
-    corpus: Path, tmp_path: Path, undisturbed: dict[str, Any], number: signal.Signals
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, Any], look: Look, number: signal.Signals
 ) -> None:
     process = started(tmp_path / "ws", "run", REQUEST, "--source", str(corpus))
     run_id = wait_for_turn(tmp_path / "ws")
@@ -67,7 +69,7 @@ def test_a_signal_ends_at_a_safe_point_and_resume_gives_the_same_content(
     assert stopped["status"] == 130
     assert stopped["run_id"] == run_id
     assert run_id in stopped["error"]["hint"]
-    shown = ended_plainly(tmp_path / "ws", "show", "last")
+    shown = look("show", "last")
     assert shown["status"] == "interrupted"
     resumed = ended(started(tmp_path / "ws", "resume", run_id))
     assert resumed["dataset"]["digest"] == undisturbed["dataset"]["digest"]
@@ -76,13 +78,17 @@ def test_a_signal_ends_at_a_safe_point_and_resume_gives_the_same_content(
     assert sequence == list(range(len(sequence)))
 
 
-def ended_plainly(workspace: Path, *words: str) -> dict[str, Any]:
-    """The answer of a command whose `status` is a word."""
-    process = started(workspace, *words)
-    out, err = process.communicate(timeout=100)
-    assert process.returncode == 0, err
-    value: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return value
+@pytest.fixture
+def look(call: Any, tmp_path: Path) -> Look:
+    """`look("show", "last")`: what a command of this process, which runs nothing, answers."""
+
+    def answer(*words: str) -> dict[str, Any]:
+        said = call(*words, "--workspace", str(tmp_path / "ws"), "--json")
+        assert said.status == 0, said.err
+        value: dict[str, Any] = said.json
+        return value
+
+    return answer
 
 
 def events(workspace: Path, run_id: str) -> list[dict[str, Any]]:
@@ -92,7 +98,7 @@ def events(workspace: Path, run_id: str) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_two_runs_on_one_workspace_finish_and_can_be_looked_at(
-    corpus: Path, tmp_path: Path, undisturbed: dict[str, Any]
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, Any], look: Look
 ) -> None:
     workspace = tmp_path / "ws"
     first = started(workspace, "run", REQUEST, "--source", str(corpus))
@@ -101,29 +107,31 @@ def test_two_runs_on_one_workspace_finish_and_can_be_looked_at(
     opened = Workspace.open(workspace)
     opened.approvals.ask(run_id, "publish", {"to": "elsewhere"}, {})
     opened.close()
-    assert ended_plainly(workspace, "approve", run_id)["state"] == "granted"
-    assert ended_plainly(workspace, "show", run_id)["status"] in ("running", "done")
+    assert look("approve", run_id)["state"] == "granted"
+    assert look("show", run_id)["status"] in ("running", "done")
     done = [ended(first), ended(second)]
     assert [each["status"] for each in done] == [undisturbed["status"]] * 2
     assert done[0]["dataset"]["digest"] == undisturbed["dataset"]["digest"]
     assert {each["dataset"]["ref"] for each in done} == {"dataset@1", "dataset@2"}
-    listed = ended_plainly(workspace, "runs")["runs"]
+    listed = look("runs")["runs"]
     assert [run["status"] for run in listed] == ["done", "done"]
 
 
 @pytest.mark.slow
-def test_a_run_that_another_process_holds_is_refused(corpus: Path, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+def test_a_run_that_another_process_holds_is_refused(
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, Any], look: Look
+) -> None:
     workspace = tmp_path / "ws"
     first = started(workspace, "run", REQUEST, "--source", str(corpus))
     run_id = wait_for_turn(workspace)
     first.kill()  # leaves the run unfinished; this process takes it, so that nothing here is a race
     first.communicate(timeout=100)
     held = Lease(workspace / "runs" / run_id, run_id)
-    assert ended_plainly(workspace, "show", run_id)["status"] == "running"
+    assert look("show", run_id)["status"] == "running"
     refused = ended(started(workspace, "resume", run_id))
     assert (refused["status"], refused["error"]["type"]) == (2, "RunHeldError")
     held.release()
-    assert ended_plainly(workspace, "show", run_id)["status"] == "interrupted"
+    assert look("show", run_id)["status"] == "interrupted"
     resumed = ended(started(workspace, "resume", run_id))
     assert resumed["dataset"]["digest"] == undisturbed["dataset"]["digest"]
 
