@@ -121,6 +121,7 @@ def until(endpoint: RayEndpoint, replicas: int, seen: list[int]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings(r"ignore:The `metrics_interval_s` field:DeprecationWarning")  # Ray 2.60 listens to it
 def test_replicas_come_under_load_and_go_after_it_and_no_request_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
