@@ -11,6 +11,9 @@ from typing import Annotated
 
 import typer
 
+from corpusmith.apps import cli_serving
+from corpusmith.apps.cli_options import Approve, Json, Policy, Workspace
+
 app = typer.Typer(
     name="corpusmith",
     help="An autonomous data engineer for language-model data: one sentence in, a verified dataset out.",
@@ -22,32 +25,19 @@ app = typer.Typer(
 tools_app = typer.Typer(help="Run one tool by itself.", no_args_is_help=True)
 data_app = typer.Typer(help="Look at datasets, and export them.", no_args_is_help=True)
 model_app = typer.Typer(help="Trained models: register, promote, roll back, export.", no_args_is_help=True)
-endpoint_app = typer.Typer(help="Served models: list, show, stop, canary.", no_args_is_help=True)
-key_app = typer.Typer(help="Keys of the served API.", no_args_is_help=True)
 trace_app = typer.Typer(help="Send decision logs to Opik.", no_args_is_help=True)
 app.add_typer(tools_app, name="tool")
 app.add_typer(data_app, name="data")
 app.add_typer(model_app, name="model")
-app.add_typer(endpoint_app, name="endpoint")
-app.add_typer(key_app, name="key")
+app.add_typer(cli_serving.endpoint_app, name="endpoint")
+app.add_typer(cli_serving.key_app, name="key")
 app.add_typer(trace_app, name="trace")
 
-Workspace = Annotated[
-    Path | None, typer.Option("--workspace", help="Folder that keeps everything.", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
 RunArg = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its beginning, or `last`.")]
 ToolArg = Annotated[str, typer.Argument(metavar="NAME", help="Name of the tool, see `corpusmith tool list`.")]
 RefArg = Annotated[str, typer.Argument(metavar="REF", help="Dataset, name@version, artifact id or run.")]
 ModelArg = Annotated[str, typer.Argument(metavar="REF", help="name@version, name@alias, name or artifact id.")]
-EndpointArg = Annotated[str, typer.Argument(metavar="NAME", help="Name of the endpoint.")]
-Host = Annotated[str, typer.Option(help="Address to listen on; other machines need keys.")]
-Port = Annotated[int, typer.Option(help="Port; 0 = a free one.")]
-Backend = Annotated[str, typer.Option(help="uvicorn (this process) or ray (replicas by load).")]
-Index = Annotated[str | None, typer.Option(help="Index that answers are grounded in, as MODEL+rag.")]
 Why = Annotated[str, typer.Option("--why", help="For the record.")]
-Approve = Annotated[str, typer.Option("--approve", help="Guarded effects: ask, policy or deny.")]
-Policy = Annotated[Path | None, typer.Option("--policy", help="File of allowances for --approve policy.")]
 
 
 @app.command()
@@ -244,6 +234,10 @@ def evaluate_agent(
     evals.run(out, rows, seed, as_json)
 
 
+app.command()(cli_serving.serve)
+app.command()(cli_serving.deploy)
+
+
 @tools_app.command(name="list")
 def tool_list(workspace: Workspace = None, as_json: Json = False) -> None:  # noqa: ARG001 - every command takes it
     """List the tools."""
@@ -415,168 +409,6 @@ def model_compare(
     from corpusmith.apps.commands import models
 
     models.compare(refs, workspace, as_json)
-
-
-@app.command()
-def serve(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="name (its champion), name@version or artifact id.")],
-    name: Annotated[str | None, typer.Option(help="Name of the endpoint; default: the model's.")] = None,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    backend: Backend = "uvicorn",
-    index: Index = None,
-    least: Annotated[int, typer.Option("--min-replicas", help="ray: replicas that are there always.")] = 1,
-    most: Annotated[int, typer.Option("--max-replicas", help="ray: most replicas.")] = 4,
-    drain_seconds: Annotated[float, typer.Option(min=0, help="Most time for requests at work, when stopped.")] = 30.0,
-    log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Prompts and answers in the access log.")] = False,
-    redact: Annotated[bool, typer.Option("--redact", help="Personal data as placeholders in traces.")] = False,
-    alert_webhook: Annotated[str | None, typer.Option(help="URL that is told of alerts.")] = None,
-    alert_error_rate: Annotated[float, typer.Option(min=0, max=1, help="Largest share of failures.")] = 0.05,
-    alert_p95: Annotated[float | None, typer.Option(min=0, help="Largest 95th percentile, seconds.")] = None,
-    alert_poor: Annotated[float | None, typer.Option(min=0, max=1, help="Share of empty or cut off answers.")] = None,
-    alert_scorer: Annotated[str | None, typer.Option(help="Your own worth of an answer, module:function.")] = None,
-    alert_score: Annotated[float | None, typer.Option(help="Smallest mean of it.")] = None,
-    log_file: Annotated[str | None, typer.Option(hidden=True, help="File of this log, for the record.")] = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Serve a model over an OpenAI-compatible API until Ctrl-C."""
-    from corpusmith.apps.commands import serve as command
-
-    options = {
-        "name": name,
-        "host": host,
-        "port": port,
-        "backend": backend,
-        "index": index,
-        "least": least,
-        "most": most,
-        "drain_seconds": drain_seconds,
-        "log_prompts": log_prompts,
-        "redact": redact,
-        "alert_webhook": alert_webhook,
-        "alert_error_rate": alert_error_rate,
-        "alert_p95": alert_p95,
-        "alert_poor": alert_poor,
-        "alert_scorer": alert_scorer,
-        "alert_score": alert_score,
-        "log_file": log_file,
-    }
-    command.serve(model, options, workspace, as_json)
-
-
-@app.command()
-def deploy(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="name (its champion), or name@version.")],
-    endpoint: Annotated[str | None, typer.Option("--name", help="Name of the endpoint; default: the model's.")] = None,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    backend: Backend = "uvicorn",
-    index: Index = None,
-    canary: Annotated[float, typer.Option(min=0, max=1, help="Share for a version that is not the champion.")] = 0.0,
-    watch: Annotated[float, typer.Option(min=0, help="canary: seconds that both sides are compared.")] = 0.0,
-    evaluation: Annotated[str | None, typer.Option(help="Evaluation of this very version, to hold to gates.")] = None,
-    probes: Annotated[int, typer.Option(min=1, help="Requests that must succeed.")] = 5,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds until the version must be healthy.")] = 300.0,
-    approve_: Approve = "ask",
-    policy: Policy = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Bring a version to its endpoint, prove that it answers, or undo it. Needs an approval."""
-    from corpusmith.apps.commands import deploy as command
-
-    params = {
-        "endpoint": endpoint,
-        "host": host,
-        "port": port,
-        "backend": backend,
-        "canary_share": canary,
-        "watch_s": watch,
-        "probes": probes,
-        "health_timeout_s": timeout,
-    }
-    command.deploy(model, params, (index, evaluation), (approve_, policy), workspace, as_json)
-
-
-@endpoint_app.command(name="list")
-def endpoint_list(workspace: Workspace = None, as_json: Json = False) -> None:
-    """List endpoints: what answers where."""
-    from corpusmith.apps.commands import endpoints
-
-    endpoints.list_endpoints(workspace, as_json)
-
-
-@endpoint_app.command(name="show")
-def endpoint_show(name: EndpointArg, workspace: Workspace = None, as_json: Json = False) -> None:
-    """Show an endpoint: its processes, versions, counts, and all that happened to it."""
-    from corpusmith.apps.commands import endpoints
-
-    endpoints.show_endpoint(name, workspace, as_json)
-
-
-@endpoint_app.command(name="stop")
-def endpoint_stop(
-    name: EndpointArg,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for requests at work.")] = 60.0,
-    force: Annotated[bool, typer.Option("--force", help="Kill what has not ended then.")] = False,
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Drain and end every process of an endpoint."""
-    from corpusmith.apps.commands import endpoints
-
-    endpoints.stop(name, wait, force, workspace, as_json)
-
-
-@endpoint_app.command(name="canary")
-def endpoint_canary(
-    name: EndpointArg,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="Version that gets a share; `none` ends it.")],
-    share: Annotated[float, typer.Option(help="Share of the requests, above 0.")] = 0.1,
-    evaluation: Annotated[str | None, typer.Option(help="Evaluation of this very version, to hold to gates.")] = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Give a version that passes its gates a share of the requests."""
-    from corpusmith.apps.commands import endpoints
-
-    endpoints.canary(name, version, share, evaluation, workspace, as_json)
-
-
-@key_app.command(name="create")
-def key_create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key, or what for.")],
-    requests: Annotated[int | None, typer.Option("--requests-per-minute", help="Most requests a minute.")] = None,
-    tokens: Annotated[int | None, typer.Option("--tokens-per-minute", help="Most tokens a minute.")] = None,
-    redact: Annotated[bool, typer.Option("--redact", help="Record nothing that is said with it.")] = False,
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Make a key and show it, once."""
-    from corpusmith.apps.commands import keys
-
-    keys.create(name, (requests, tokens), redact, workspace, as_json)
-
-
-@key_app.command(name="list")
-def key_list(workspace: Workspace = None, as_json: Json = False) -> None:
-    """List keys, revoked ones too."""
-    from corpusmith.apps.commands import keys
-
-    keys.list_keys(workspace, as_json)
-
-
-@key_app.command(name="revoke")
-def key_revoke(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key.")],
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Shut a key out for good."""
-    from corpusmith.apps.commands import keys
-
-    keys.revoke(name, workspace, as_json)
 
 
 @trace_app.command(name="export")
