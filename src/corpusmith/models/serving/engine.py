@@ -11,8 +11,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from corpusmith.core.errors import ParameterError
 from corpusmith.models.evaluation.opened import OpenedModel
 from corpusmith.models.serving.batch import Batch, Forward
 from corpusmith.models.serving.contract import Finish, Piece, Refused, Sampling, Token
+from corpusmith.models.serving.jobs import Answering, EngineLimits, Reading
 from corpusmith.models.serving.json_prefix import JsonAnswer
 from corpusmith.models.serving.prompts import Prompts
 from corpusmith.models.serving.reading import embeddings, prompt_chances
@@ -29,54 +29,8 @@ from corpusmith.models.serving.spelling import Spelling, Writer
 
 TOGETHER = 32
 """Most texts of one request that wait to be embedded at a time."""
-
-
-@dataclass(frozen=True)
-class EngineLimits:
-    """How much is done at once.
-
-    Attributes:
-        rows: Most answers that are made at a time.
-        cells: Most tokens that rows may come to hold, padding counted: rows x the longest of them.
-        prefill_tokens: Most prompt tokens that are read between two steps, or one prompt.
-        waiting: Most requests that wait; one more is refused.
-    """
-
-    rows: int = 64
-    cells: int = 131_072
-    prefill_tokens: int = 4096
-    waiting: int = 256
-
-
-@dataclass(eq=False)
-class Answering:
-    """One answer in the making."""
-
-    ids: list[int]
-    draws: Draws
-    writer: Writer
-    loop: asyncio.AbstractEventLoop
-    json: JsonAnswer | None = None
-    out: asyncio.Queue[Piece | BaseException] = field(default_factory=asyncio.Queue)
-    made: int = 0
-    last: int = -1
-    over: bool = False
-    gone: bool = False
-
-    @property
-    def most(self) -> int:
-        """Tokens that it may come to hold."""
-        return len(self.ids) + self.draws.sampling.max_tokens
-
-
-@dataclass(eq=False)
-class Reading:
-    """Something to be computed over whole sequences."""
-
-    ids: list[int]
-    work: Callable[[Sequence[Sequence[int]]], Sequence[Any]]
-    kind: str
-    done: Future[Any] = field(default_factory=Future)
+MOST_LOGITS = 2**29
+"""Most numbers that the logits of one scored prompt may have where they cannot be computed in parts."""
 
 
 class Engine:
@@ -91,6 +45,7 @@ class Engine:
     def __init__(self, opened: OpenedModel, ref: str, limits: EngineLimits | None = None) -> None:
         self._ref, self._limits = ref, limits or EngineLimits()
         self._context, self._ends = opened.context, frozenset(opened.ends)
+        self._in_parts = opened.plain_head
         self._spelling, self._prompts = Spelling(opened.form.tokenizer), Prompts(opened.form)
         self._size = int(opened.model.get_input_embeddings().weight.shape[0])
         self._forward: Any = Forward(opened)
@@ -157,6 +112,8 @@ class Engine:
     async def score(self, ids: Sequence[int], top: int) -> list[Token]:
         """As `ServedModel.score`."""
         self._check(ids, 0)
+        if not self._in_parts and len(ids) * self._size > MOST_LOGITS:
+            raise ParameterError(f"{len(ids)} tokens are too many to be scored with this model", hint="Send fewer.")
 
         def work(prompts: Sequence[Sequence[int]]) -> Sequence[Any]:
             return prompt_chances(self._forward, prompts, top)

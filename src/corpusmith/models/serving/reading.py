@@ -19,10 +19,11 @@ def prompt_chances(forward: Forward, prompts: Sequence[Sequence[int]], top: int)
 
     As `models.evaluation.likelihood` computes them; under a learned prompt the first token has one too.
     """
-    opened = forward.opened
-    whole = forward(prompts, keep=None, hidden=opened.plain_head)
-    head = forward.causal.get_output_embeddings() if opened.plain_head else None
-    return [_row_chances(whole[row], head, prompt, bool(opened.virtual), top) for row, prompt in enumerate(prompts)]
+    opened, led = forward.opened, bool(forward.opened.virtual)
+    if not opened.plain_head:  # all logits at once: a prompt at a time
+        return [_row_chances(forward([prompt], keep=None)[0], None, prompt, led, top) for prompt in prompts]
+    whole, head = forward(prompts, hidden=True), forward.causal.get_output_embeddings()
+    return [_row_chances(whole[row], head, prompt, led, top) for row, prompt in enumerate(prompts)]
 
 
 def _row_chances(states: Any, head: Any, prompt: Sequence[int], led: bool, top: int) -> list[Chosen | None]:
