@@ -19,7 +19,7 @@ from hand_made_models import commit_files, make_real_model
 from openai_server import OpenAIServer, Step
 from pydantic import SecretStr
 
-from corpusmith.core.errors import ApprovalRequired, ParameterError, PreconditionError
+from corpusmith.core.errors import ApprovalRequired, Cancelled, ParameterError, PreconditionError
 from corpusmith.core.model_manifest import ModelManifest
 from corpusmith.core.rows import Shape, set_column
 from corpusmith.engine.local import LocalEngine
@@ -272,6 +272,31 @@ def test_rows_that_were_trained_on_are_refused(bench: Bench) -> None:
     twice = bench.data([*rows, {**fresh[0], "output": "cold"}], ["test", "test", *["train"] * 8])
     with pytest.raises(PreconditionError, match="1 of 2"):  # a short prompt counts where it is a whole prompt
         bench(bench.base, twice, train=twice.id)
+
+
+def test_a_step_that_was_stopped_goes_on_with_the_next_model(bench: Bench) -> None:
+    rows = labelled()[:24]
+    data = bench.data(rows, split_rows(rows, 12))
+    whole = bench(bench.base, data, train=data.id, alone=True)
+
+    class Stop:
+        def check(self) -> None:
+            if list(bench.runner.workspace.root.glob("staging/*/files/contestants/few_shot.json")):
+                raise Cancelled("stopped")
+
+    said: list[str] = []
+    bench.runner.cancel, bench.runner.emit = Stop(), said.append
+    with pytest.raises(Cancelled):
+        bench(bench.base, data, train=data.id)
+    assert any("opening the base" in line for line in said)
+    said.clear()
+    bench.runner.cancel = LocalEngine(workers=1).cancel
+    done = bench(bench.base, data, train=data.id)
+    assert any("was measured before" in line for line in said)
+    assert not any("opening the base" in line for line in said)
+    assert not (done.folder / "files" / "contestants").exists()
+    assert card_of(done)["gain_over_base"]["value"] == 0, "numbers that were kept are those that were measured"
+    assert card_of(done)["bits_per_byte"] == card_of(whole)["bits_per_byte"]
 
 
 def test_documents(bench: Bench) -> None:

@@ -35,6 +35,7 @@ from corpusmith.ops.grading.extra import need_grading_libraries
 from corpusmith.store.model_evidence import SCORECARD_NAME, finite
 from corpusmith.tools.evaluate_grades import Task, needs_answers, primary_for, task_for
 from corpusmith.tools.evaluate_judge import JUDGE_FILE, JudgeWish, chat_in
+from corpusmith.tools.evaluate_kept import forget
 from corpusmith.tools.evaluate_models import Asking, check_models, contestants, hosted_in
 from corpusmith.tools.evaluate_outcome import Measured, Outcome, conclude, write_predictions
 from corpusmith.tools.evaluate_overlap import overlapping, training_data, training_split
@@ -186,6 +187,7 @@ def run(params: EvaluateParams, ctx: StepContext) -> EvaluateResult:
         notes=(*notes, *_about_rivals(params, ctx, seen), *done.notes),
     )
     _write(ctx, result, seen, done)
+    forget(ctx.writer)
     ctx.emit(result.first_line)
     return result
 

@@ -22,7 +22,7 @@ from corpusmith.ops.grading.labels import grade_labels
 from corpusmith.ops.grading.numbers import grade_numbers
 from corpusmith.ops.grading.rouge import rouge_scores
 from corpusmith.ops.grading.tasks import have_numbers, task_of
-from corpusmith.tools.evaluate_models import Contestant
+from corpusmith.tools.evaluate_kept import Contestant
 
 Task = Literal["text", "answers", "label", "number"]
 Floats = npt.NDArray[np.float64]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from corpusmith.core.errors import PreconditionError
 from corpusmith.core.model_manifest import ModelManifest
@@ -20,50 +19,12 @@ from corpusmith.models.evaluation.opened import OpenedModel, open_artifact
 from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.hosted.answers import generate as ask_provider
 from corpusmith.models.loading import manifest_of, place_of
+from corpusmith.tools.evaluate_kept import Contestant, Role, keep, kept
 from corpusmith.tools.evaluate_rows import JudgedRows
 
-Role = Literal["candidate", "base", "few_shot", "champion"]
 ROLES = ("model", "base", "champion")
 ANSWER_SLACK = 16
 """Tokens that an answer may be longer than twice the longest reference before it is cut off."""
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One model on the rows.
-
-    Attributes:
-        role: What it is here.
-        name: How people call it.
-        digest: Of its weights.
-        parameters: All of them; None where nobody knows.
-        context: Most tokens of a sequence as it was measured; None at a provider.
-        context_length: Most tokens it was made for, where its manifest says.
-        likelihood: Of the references or documents; None at a provider.
-        answers: To the rows that were asked; None for documents.
-        rejected: Likelihood of the rejected answers, where the rows are preference pairs.
-        general: Likelihood of the general rows, where there are any.
-        shots: Examples in each prompt.
-    """
-
-    role: Role
-    name: str
-    digest: str
-    parameters: int | None
-    context: int | None
-    context_length: int | None
-    likelihood: Likelihood | None
-    answers: Answers | None = None
-    rejected: Likelihood | None = None
-    general: Likelihood | None = None
-    shots: int = 0
-
-    @property
-    def refused(self) -> dict[str, str]:
-        """Rows that it could not read, and why."""
-        answers = {} if self.answers is None else self.answers.refused
-        scored = [one.refused for one in (self.likelihood, self.rejected) if one is not None]
-        return {row: why for refused in (answers, *scored) for row, why in refused.items()}
 
 
 @dataclass(frozen=True)
@@ -145,15 +106,21 @@ def contestants(asking: Asking, ctx: StepContext) -> Iterator[Contestant]:
 def _measured(
     role: Role, artifact: Dataset, base: Dataset | None, asking: Asking, ctx: StepContext, *, few_shot: bool
 ) -> Iterator[Contestant]:
-    manifest = manifest_of(artifact)
-    if manifest.kind == "hosted":
-        yield _hosted(role, manifest, asking, ctx)
+    manifest, rows = manifest_of(artifact), asking.rows
+    hosted = manifest.kind == "hosted"
+    prompts = bool(not hosted and few_shot and asking.shots and rows.kind == "chats" and asking.pool)
+    known, shown = kept(ctx.writer, role), kept(ctx.writer, "few_shot") if prompts else None
+    if known is not None and (shown is not None or not prompts):
+        ctx.emit(f"evaluate: the {role} {manifest.name} was measured before")
+        yield from filter(None, (known, shown))
+        return
+    if hosted:
+        yield keep(ctx.writer, _hosted(role, manifest, asking, ctx))
         return
     ctx.emit(f"evaluate: opening the {role} {manifest.name}")
     opened = open_artifact(artifact, base, context=asking.context, access=ctx.services.get("hub"))
-    rows = asking.rows
     told = _telling(ctx, role)
-    found = Contestant(
+    found = known or Contestant(
         role=role,
         name=manifest.name,
         digest=manifest.digest,
@@ -165,9 +132,9 @@ def _measured(
         rejected=_rejected(opened, rows, told, ctx),
         general=None if asking.general is None else _likelihood(opened, asking.general, told, ctx),
     )
-    yield found
-    if few_shot and asking.shots and rows.kind == "chats" and asking.pool:
-        yield _few_shot(opened, found, asking, ctx)
+    yield keep(ctx.writer, found)
+    if prompts:
+        yield keep(ctx.writer, _few_shot(opened, found, asking, ctx))
     del opened
     release_memory()
 

@@ -18,8 +18,8 @@ from corpusmith.ops.grading.labels import label_set
 from corpusmith.ops.grading.plain import plain_baselines
 from corpusmith.tools.evaluate_grades import Bools, Grades, Task, best_plain, grade_model, grade_texts
 from corpusmith.tools.evaluate_judge import Judged, JudgeWish, ask_judge
+from corpusmith.tools.evaluate_kept import Contestant
 from corpusmith.tools.evaluate_line import first_line
-from corpusmith.tools.evaluate_models import Contestant
 from corpusmith.tools.evaluate_rows import JudgedRows
 
 
