@@ -126,6 +126,20 @@ def test_a_workspace_below_a_file(call: Any, one: str) -> None:
     assert "cannot be written" in done.json["error"]["message"]
 
 
+def test_a_workspace_where_no_folder_can_be(call: Any, one: str) -> None:
+    done = call("run", CLEAN, "--source", one, "--workspace", "w" * 300, "--json")
+    assert done.status == 2
+    assert "cannot be made" in done.json["error"]["message"]
+
+
+def test_data_without_a_text_column_says_how_to_name_one(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "numbers.jsonl").write_text('{"a": 1}')
+    done = call("run", CLEAN, "--source", "numbers.jsonl", "--workspace", "ws", "--json")
+    assert done.status == 2
+    assert "no text was found" in done.json["error"]["message"]
+    assert "the text is in COLUMN" in done.json["error"]["hint"]
+
+
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """`mounted("size=2m")`: a folder with a file system of its own."""
@@ -168,6 +182,7 @@ def test_a_disk_that_is_full_ends_the_run_with_one_line_and_the_run_goes_on_late
     subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
     runs = call("runs", "--workspace", f"{disk}/ws", "--json").json.get("runs", [])
     if runs:
+        assert f"`corpusmith resume {runs[0]['id']}" in done.json["error"]["hint"]
         assert runs[0]["status"] in ("failed", "interrupted")
         assert call("resume", "last", "--workspace", f"{disk}/ws", "--json").status == 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from corpusmith.apps.boundary import boundary, with_workspace
-from corpusmith.core.errors import ApprovalRequired, BudgetExceeded, Cancelled, ParameterError
+from corpusmith.core.errors import ApprovalRequired, BudgetExceeded, Cancelled, ParameterError, WorkspaceError
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,12 @@ def test_statuses(error: BaseException, status: int, capsys: pytest.CaptureFixtu
     assert json.loads(out)["status"] == status
     assert len(out.splitlines()) == 1
     assert "corpusmith: " in err
+
+
+def test_the_run_to_resume_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), boundary(False, Path("ws")):
+        raise WorkspaceError("full", hint="Free some space, then `corpusmith resume` goes on.", run_id="r-7")
+    assert "`corpusmith resume r-7 --workspace ws`" in capsys.readouterr().err
 
 
 def test_a_reader_who_has_enough_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

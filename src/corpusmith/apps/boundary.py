@@ -52,7 +52,10 @@ def boundary(as_json: bool, workspace: Path | None = None) -> Iterator[None]:
 
 def fail(error: CorpusmithError, as_json: bool, workspace: Path | None = None) -> NoReturn:
     """Print the error and what to type next, and exit with its status."""
-    hint = with_workspace(error.hint, workspace)
+    hint = error.hint
+    if run_id := error.fields.get("run_id"):
+        hint = hint.replace("`corpusmith resume`", f"`corpusmith resume {run_id}`")
+    hint = with_workspace(hint, workspace)
     say(f"corpusmith: {error.message}")
     if hint:
         say(f"  next: {hint}")

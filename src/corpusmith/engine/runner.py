@@ -26,6 +26,7 @@ from corpusmith.store.budgets import BudgetAccount
 from corpusmith.store.database import LineageRow
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.store.eventlog import EventLog
+from corpusmith.store.files import full_disk_errors
 from corpusmith.store.records import ArtifactRecord
 from corpusmith.store.workspace import Workspace
 from corpusmith.store.writer import StagedWriter, side_files
@@ -174,8 +175,9 @@ class Runner:
             scratch = self.workspace.root / "scratch" / artifact_id
             try:
                 writer = StagedWriter(folder)
-                result = self._call(tool, params, datasets, seed, writer, scratch)
-                parts, counts, digest = writer.finish()
+                with full_disk_errors(self.workspace.root):
+                    result = self._call(tool, params, datasets, seed, writer, scratch)
+                    parts, counts, digest = writer.finish()
             except CorpusmithError as error:
                 self._log("step_finished", step=artifact_id, tool=tool.name, status="failed", error=error.message)
                 raise

@@ -231,7 +231,10 @@ def _check_some(mappers: Mapping[str, Mapper], heads: Sequence[_Head], skipped: 
     """Raise when nothing at all can be read."""
     if not mappers:
         reasons = "; ".join(f"{item.uri} {item.reason}" for item in skipped[:3])
-        raise SourceError(f"no text was found: {reasons}", hint="Name the column with text_field.")
+        hint = "Is it what its name says?"
+        if any(head.records for head in heads):
+            hint = 'Say which column: "the text is in COLUMN" in a request, text_field for a tool.'
+        raise SourceError(f"no text was found: {reasons}", hint=hint)
     if len(mappers) == len(heads) and not any(head.records for head in heads):
         bad = next(head for head in heads if head.bad)
         assert bad.bad is not None

@@ -10,6 +10,27 @@ from pathlib import Path
 
 from corpusmith.core.errors import WorkspaceError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def full_disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk, and nothing else, into a WorkspaceError: for work that also reads what is not the workspace."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _full(path) from error
+
+
+def _full(path: Path) -> WorkspaceError:
+    return WorkspaceError(
+        f"the disk that holds {path} is full",
+        hint="Free some space, then `corpusmith resume` goes on from the last finished step.",
+        path=str(path),
+    )
+
 
 @contextmanager
 def workspace_errors(path: Path) -> Iterator[None]:
@@ -18,12 +39,8 @@ def workspace_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         cut_short = error.errno is None and "requested and" in str(error)  # how NumPy says that a write was cut short
-        if cut_short or error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WorkspaceError(
-                f"the disk that holds {path} is full",
-                hint="Free some space, then `corpusmith resume` goes on from the last finished step.",
-                path=str(path),
-            ) from error
+        if cut_short or error.errno in _FULL:
+            raise _full(path) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
             raise WorkspaceError(
                 f"the workspace {path} cannot be written: {error.strerror}",

@@ -31,15 +31,20 @@ class Workspace:
         """Open the workspace at `root`, making it when it is not there.
 
         Raises:
-            WorkspaceError: The folder cannot be written, or the path is a file.
+            WorkspaceError: The folder cannot be made or written, or the path is a file.
         """
-        if root.exists() and not root.is_dir():
-            raise WorkspaceError(f"the workspace {root} is a file", hint="Give a folder with --workspace DIR.")
-        with workspace_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-            probe = root / f".probe.{os.getpid()}"
-            probe.write_bytes(b"x")
-            probe.unlink()
+        try:
+            with workspace_errors(root):
+                if root.exists() and not root.is_dir():
+                    raise WorkspaceError(f"the workspace {root} is a file", hint="Give a folder with --workspace DIR.")
+                root.mkdir(parents=True, exist_ok=True)
+                probe = root / f".probe.{os.getpid()}"
+                probe.write_bytes(b"x")
+                probe.unlink()
+        except OSError as error:  # what no workspace can stand on: a name too long, a virtual file system
+            raise WorkspaceError(
+                f"the workspace {root} cannot be made: {error.strerror}", hint="Give another with --workspace DIR."
+            ) from error
         database = Database(root)
         return cls(root, database, ArtifactStore(root), Runs(database, root), Approvals(database))
 
