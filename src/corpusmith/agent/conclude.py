@@ -162,4 +162,5 @@ def _sentence(gate: dict[str, Any], why: Sequence[str]) -> str:
     shown = ",.0f" if METRICS[gate["metric"]].unit == "count" else ".4g"
     value = "was not measured" if gate["value"] is None else f"is {gate['value']:{shown}}"
     target = format(gate["target"], shown if shown == ",.0f" else "g")
-    return "; ".join([f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}", *why])
+    said = f"{gate['severity']} gate {gate['metric']} {gate['op']} {target}: it {value}"
+    return "; ".join([said, *dict.fromkeys(why)])

@@ -30,7 +30,8 @@ _TEMPLATES = {
 }
 _TEMPLATE_TRAIL = r"(?:[ -](?:format|template|style|pairs?|data|dataset|examples?|rows|training|records))*"
 _WINDOWS = (
-    r"\b(?:(?:in|as|into|to) )?(?:causal |fixed |packed |context |training )*(?:windows|chunks|blocks|sequences) of "
+    r"\b(?:(?:in|as|into|to) )?(?:causal |fixed |packed |context |(?:pre-?)?training )*"
+    r"(?:windows|chunks|blocks|sequences) of "
     rf"(?P<a>{NUMBER}) tokens\b|\b(?:(?:in|as|into|to) )?(?P<b>{NUMBER})[- ]token (?:causal )?(?:windows"
     r"|chunks|blocks|sequences)\b"
     r"|\b(?:(?:with|in|a|an|of|and) )*(?:max(?:imum)? )?(?:context |causal )?"
