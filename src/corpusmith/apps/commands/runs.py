@@ -141,7 +141,7 @@ def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> Non
             figure(g["before"]),
             f"{g['op']} {g['target']:g}",
             figure(g["value"]),
-            ("holds" if g["passed"] else "FAILS") + ("" if g["severity"] == "must" else " (should)"),
+            _verdict(g["passed"], g["severity"]),
         )
         for g in outcome["gates"]
     ]
@@ -171,6 +171,10 @@ def print_outcome(outcome: dict[str, Any], workspace: Path | None = None) -> Non
     if outcome.get("model", {}).get("index"):
         asked = with_workspace(f'corpusmith ask {outcome["model"]["index"][:12]} "YOUR QUESTION"', workspace)
         show(f"next     {asked}    (passages, with the rows they are from)")
+
+
+def _verdict(passed: bool, severity: str) -> str:
+    return ("holds" if passed else "FAILS") + ("" if severity == "must" else " (should)")
 
 
 def _print_model(model: dict[str, Any]) -> None:
@@ -240,7 +244,7 @@ def _print_replay(done: Replay, path: str) -> None:
     rows = [(s.name, f"{s.rows_in:,}", f"{s.rows_out:,}", "same" if s.same_digest else "other") for s in done.steps]
     show(table(("step", "rows in", "rows out", "content"), rows))
     show()
-    gates = [(g.metric, f"{g.op} {g.target:g}", figure(g.value), "holds" if g.passed else "FAILS") for g in done.gates]
+    gates = [(g.metric, f"{g.op} {g.target:g}", figure(g.value), _verdict(g.passed, g.severity)) for g in done.gates]
     show(table(("gate", "target", "value", ""), gates))
     show(f"\ndataset  {done.dataset} ({'the same content' if done.same else 'other content'} as the recipe's)")
     show(f"         {path}")
