@@ -54,6 +54,9 @@ def main() -> int:
     print(score)
     print(f"\n{REQUEST}:\n")
     print_outcome(outcome, workspace=out / "workspace")
+    here = Path(sys.executable).with_name("corpusmith")
+    if shutil.which("corpusmith") is None and here.exists():
+        print(f'         after: export PATH="{here.parent}:$PATH"')
     return done.returncode
 
 
