@@ -9,6 +9,8 @@ from corpusmith.agent.understanding.draft import Draft
 from corpusmith.agent.understanding.model_words import NAME, NAMED, base_name, wants_model
 from corpusmith.agent.understanding.paths import NO_PATH
 from corpusmith.agent.understanding.scan import Scan
+from corpusmith.agent.understanding.training import DATA_FILE
+from corpusmith.agent.understanding.words import PATH
 
 NO_BASE = "name the base as a hub id, owner/name, or as a folder"
 """Why a base that was named in words cannot be had: which of many models is meant would be a guess."""
@@ -29,6 +31,8 @@ _BASES = re.compile(
     rf"(?:\b(?:(?P<called>{_CALLED})|(?P<among>{_AMONG})|(?P<plain>{_PLAIN}))[ :]+)?(?:the )?(?P<list>{_LIST})"
     rf"(?P<as>{_AS})?"
 )
+_TUNING_OF = rf"\bof (?:the )?(?P<path>{PATH})(?= (?:on|with|using|over) (?:\w+ ){{0,3}}{PATH})"
+"""`full fine-tuning of ./base on ./qa.jsonl`: of two paths the first is what is tuned."""
 _BEST = (
     r"\b(?:and |then |to )*(?:keep|take|train|fine[- ]?tune|pick|choose|use|find|see)(?: out)? (?:which (?:1"
     r"|one)? ?(?:is|works) (?:best|better)|the (?:best|better|winning|strongest)(?: (?:1|one|base|model|of them))?)\b"
@@ -47,6 +51,10 @@ def read_bases(scan: Scan, draft: Draft) -> None:
         scan.take(match)
     for match in scan.find(_HOSTED_WORDS):
         draft.claim("training.hosted", True, match.start(), scan.take(match))
+    for match in scan.find(_TUNING_OF):
+        path = scan.path(match.group("path"))
+        if re.search(r"(?:tun(?:e|ing)|training) $", scan.full[: match.start()]) and not DATA_FILE.search(path):
+            draft.claim("training.bases", path, match.start(), scan.take(match))
     for match in scan.find(_BASES.pattern):
         _take_list(scan, draft, match)
     for match in scan.find(r"(?<=\x00) (?:against|versus|vs\.?)(?= \x00)"):

@@ -72,7 +72,7 @@ _BASE_PATH = (
     rf"\b(?:(?:{_VERB}|re-?train) |(?=(?:(?:{_VERB}|re-?train|improve|update|adapt|make) )(?:the |my |our )?(?:model"
     rf"|checkpoint) (?:at|in|from|under) )[a-z-]+ (?:\w+ ){{2,3}})(?P<path>{PATH})(?: better)?"
 )
-_DATA_FILE = re.compile(r"\.(?:jsonl?|ndjson|csv|tsv|parquet|txt|md|html?|arrow)(?:\.\w+)?/?$", re.IGNORECASE)
+DATA_FILE = re.compile(r"\.(?:jsonl?|ndjson|csv|tsv|parquet|txt|md|html?|arrow)(?:\.\w+)?/?$", re.IGNORECASE)
 _HABIT = re.compile(r"\b(?:we|they|i|people|models) (?:(?:\w+ly|often|always|then|still|already) )?$")
 """Before the verb: what people do is no order."""
 _AFTER_ANOTHER = re.compile(r"\b(?:then|followed by|and after that,?|afterwards) $")
@@ -127,7 +127,7 @@ def _order_with_folder(scan: Scan, draft: Draft, match: re.Match[str]) -> None:
     path = scan.path(match.group("path"))
     called = bool(re.search(r"model|checkpoint", match.group()))
     if not called and (
-        _DATA_FILE.search(path)
+        DATA_FILE.search(path)
         or not scan.match_at(
             rf" (?:on|with|using|over) (?:the |my |our )?(?:\w+ ){{0,4}}?(?:{PATH}|{IT})",
             match.end(),
