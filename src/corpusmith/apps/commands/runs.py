@@ -246,7 +246,7 @@ def _print_replay(done: Replay, path: str) -> None:
     show()
     gates = [(g.metric, f"{g.op} {g.target:g}", figure(g.value), _verdict(g.passed, g.severity)) for g in done.gates]
     show(table(("gate", "target", "value", ""), gates))
-    show(f"\ndataset  {done.dataset} ({'the same content' if done.same else 'other content'} as the recipe's)")
+    show(f"\ndataset  {done.dataset} ({'the same content as' if done.same else 'other content than'} the recipe's)")
     show(f"         {path}")
     if done.model is not None:
         _print_started(done.model)
