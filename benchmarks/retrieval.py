@@ -32,7 +32,7 @@ from corpusmith.engine.runner import Runner
 from corpusmith.models.retrieval.chunking import ChunkSizes
 from corpusmith.models.retrieval.chunks import Chunk, chunks_of
 from corpusmith.models.retrieval.edge_store import EdgeStore
-from corpusmith.models.retrieval.embedding import Embedder, unit
+from corpusmith.models.retrieval.embedding import Embedder, reads_titles, unit
 from corpusmith.models.retrieval.encoder import FolderEncoder
 from corpusmith.models.retrieval.examining import Answered, Indexed, ask_exam
 from corpusmith.models.retrieval.fields import FieldFinder
@@ -81,7 +81,8 @@ def quality(source: Path, encoder: Path | None, questions: int, seed: int) -> st
         rows = []
 
         def graded(embedder: Embedder | None, titles: bool = True, expand: Any = "parts") -> Answered:
-            vectors = None if embedder is None else embedder.passages([chunk.indexed(titles) for chunk in chunks])
+            shown = titles and embedder is not None and reads_titles(embedder)
+            vectors = None if embedder is None else embedder.passages([chunk.indexed(shown) for chunk in chunks])
             return ask_exam(Indexed(chunks, terms, titles, embedder, vectors), exam, folder / "scratch", expand=expand)
 
         plain = graded(LsaEmbedder.fit(terms, stats, texts))
@@ -95,9 +96,6 @@ def quality(source: Path, encoder: Path | None, questions: int, seed: int) -> st
             found = graded(model)
             rows.append(_row(f"dense, {encoder.name}", exam, found.found["dense"]))
             rows.append(_row(f"hybrid, BM25 and {encoder.name}", exam, found.found["hybrid"]))
-            rows.append(
-                _row(f"dense, {encoder.name}, without titles", exam, graded(model, titles=False).found["dense"])
-            )
         head = ("search", "recall@10", "MRR", "nDCG@10", *(f"nDCG@10, {kind} ({n})" for kind, n in kinds.items() if n))
         documents = len({chunk.parent for chunk in chunks})
         about = f"{source.name}: {len(chunks)} chunks of {documents} documents, {len(exam.pairs)} questions."

@@ -23,7 +23,7 @@ from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.retrieval.building import EmbedderAccess, embedder_digest, open_embedder
 from corpusmith.models.retrieval.chunking import ChunkSizes
 from corpusmith.models.retrieval.chunks import content_of
-from corpusmith.models.retrieval.embedding import Embedder, EmbedderIdentity, parse_embedder
+from corpusmith.models.retrieval.embedding import Embedder, EmbedderIdentity, parse_embedder, reads_titles
 from corpusmith.models.retrieval.endpoint import EndpointTerms
 from corpusmith.models.retrieval.examining import Indexed, ask_exam
 from corpusmith.models.retrieval.extra import need_retrieval_libraries
@@ -55,7 +55,7 @@ class IndexParams(ToolParams):
     code_overlap: int = Field(100, ge=0, description="characters that two chunks of code share at most")
     article_size: int = Field(2000, ge=100, le=100_000, description="characters of an article's chunk at most")
     article_least: int = Field(1000, ge=1, description="characters of an article's chunk at least, where it can be")
-    titles: bool = Field(True, description="a chunk is also found by its document's title")
+    titles: bool = Field(True, description="by its words, a chunk is also found by its document's title")
     language: str | None = Field(None, description="ISO 639-1 code of the corpus, for stems; null = found")
     embedder: str = Field(
         "none", description="none (words alone), lsa, encoder:FOLDER, encoder:HUB/NAME or endpoint:MODEL"
@@ -146,7 +146,8 @@ def run(params: IndexParams, ctx: StepContext) -> IndexResult:
     embedder = _embedder(params, ctx, terms, stats, texts)
     vectors, embedded = None, 0
     if embedder is not None:
-        vectors, embedded = embed_all(embedder, texts, _memory(ctx), _telling(ctx, len(texts)))
+        read = texts if reads_titles(embedder) else [chunk.indexed(False) for chunk in chunks]
+        vectors, embedded = embed_all(embedder, read, _memory(ctx), _telling(ctx, len(texts)))
     indexed = Indexed(chunks, terms, params.titles, embedder, vectors)
     exam = build_exam(chunks, terms, params.questions, ctx.seed)
     answered = None

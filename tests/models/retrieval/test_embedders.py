@@ -79,6 +79,9 @@ def test_an_encoder_pools_the_mean_of_its_tokens(folder: Path) -> None:
     assert np.allclose(found[1], unit(alone)[0], atol=1e-5)
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert encoder.passages([]).shape == (0, 16)
+    words = TEXTS[0].rstrip(".").split() * 5
+    long, *pieces = encoder.passages([" ".join(words), *(" ".join(words[n : n + 22]) for n in (0, 22, 44))])
+    assert np.allclose(long, unit(np.sum(pieces, axis=0, keepdims=True))[0], atol=1e-5)
 
 
 def test_what_an_encoder_is_follows_from_its_files(folder: Path, tmp_path: Path) -> None:

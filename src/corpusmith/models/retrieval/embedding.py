@@ -5,6 +5,9 @@
     encoder:FOLDER|NAME   an encoder in a local folder or on a hub, run here (sentence-transformers layout)
     endpoint:MODEL        a model of an OpenAI-compatible server
 
+A model's vectors are of a chunk's text alone: its document's title, which words are also found by, cost the LLM Twin's
+articles 0.03 of nDCG@10 (docs/measured/retrieval.md). Those of `lsa` are made of the same words as search by words.
+
 Vectors have unit length, so a dot product is the cosine. An index knows the embedder it was made with, and is refused
 to another: vectors of two models cannot be compared.
 """
@@ -91,6 +94,11 @@ def same_embedder(index: EmbedderIdentity, given: EmbedderIdentity) -> None:
             f"the index was built with {index.describe()}, not with {given.describe()}",
             hint="Open it with its own embedder, or build the index anew with this one.",
         )
+
+
+def reads_titles(embedder: Embedder) -> bool:
+    """Whether an embedder is given a chunk's document title with its text."""
+    return embedder.identity.kind == "lsa"
 
 
 def unit(vectors: npt.NDArray[np.floating[npt.NBitBase]] | Vectors) -> Vectors:

@@ -1,18 +1,21 @@
 """An encoder in a folder, run here by transformers alone: pooling as its sentence-transformers files say.
 
 Read: `modules.json`, `<pooling>/config.json`, `sentence_bert_config.json`, `config_sentence_transformers.json`. Without
-them the mean of the tokens is taken, and the length that the model's positions allow. Only safetensors are opened, and
-no code that came with the model is run.
+them the mean of the tokens is taken, and the length that the model's positions allow. A text longer than that is read
+in pieces, and its vector is the mean of theirs: nothing of it is left unread. Only safetensors are opened, and no code
+that came with the model is run.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from corpusmith.core.errors import PreconditionError, SourceError
@@ -45,6 +48,7 @@ class FolderEncoder:
         self._query = str(known.get("query", ""))
         self._passage = str(known.get("document", known.get("passage", "")))
         self._tokenizer, self._model, self._most = _open(folder)
+        self._using = threading.Lock()  # a fast tokenizer must not be called by two threads at once
         self._identity = EmbedderIdentity(
             kind="encoder",
             name=name or folder.name,
@@ -60,7 +64,7 @@ class FolderEncoder:
         return self._identity
 
     def passages(self, texts: Sequence[str]) -> Vectors:
-        """Texts, n, to float32[n, dimension]; what is longer than the model reads is cut off."""
+        """Texts, n, to float32[n, dimension]; a long one's is the mean of its pieces."""
         return self._encode([self._passage + text for text in texts])
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -68,23 +72,40 @@ class FolderEncoder:
         return self._encode([self._query + text for text in texts])
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
-        import torch
-
         out = np.zeros((len(texts), self._identity.dimension), np.float32)
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         for start in range(0, len(order), BATCH):
             at = order[start : start + BATCH]
+            windows, owners = self._windows([texts[place] for place in at])
+            for begin in range(0, len(owners), BATCH):
+                part = slice(begin, begin + BATCH)
+                np.add.at(
+                    out, np.array(at)[owners[part]], unit(self._forward({k: v[part] for k, v in windows.items()}))
+                )
+        return unit(out)
+
+    def _windows(self, texts: Sequence[str]) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+        """Every text in pieces of what the model reads, and which text each piece is of."""
+        with self._using:
             given = self._tokenizer(
-                [texts[place] for place in at],
+                list(texts),
                 padding=True,
                 truncation=True,
                 max_length=self._most,
+                return_overflowing_tokens=True,
                 return_tensors="pt",
-            ).to(self._model.device)
-            with torch.inference_mode():
-                states = self._model(**given).last_hidden_state.float()
-                out[at] = _pooled(states, given["attention_mask"], self._pooling).cpu().numpy()
-        return unit(out)
+            )
+        owners = given.pop("overflow_to_sample_mapping").numpy().astype(np.int64)
+        return dict(given), owners
+
+    def _forward(self, given: dict[str, Any]) -> npt.NDArray[np.float32]:
+        import torch
+
+        here = {name: tensor.to(self._model.device) for name, tensor in given.items()}
+        with torch.inference_mode():
+            states = self._model(**here).last_hidden_state.float()
+            pooled: npt.NDArray[np.float32] = _pooled(states, here["attention_mask"], self._pooling).cpu().numpy()
+        return pooled
 
 
 def encoder_files(folder: Path) -> list[Path]:

@@ -72,10 +72,10 @@ def ask_exam(
         embedder = LsaEmbedder.fit(terms, stats, texts, embedder.identity.dimension)
         vectors = embedder.passages(texts)
     elif embedder is not None and vectors is not None:
-        at = [place for place, chunk in enumerate(indexed.chunks) if exam.changed(chunk)]
+        at = [place for place, chunk in enumerate(indexed.chunks) if chunk.id in exam.texts]
         vectors = vectors.copy()
         if at:
-            vectors[at] = embedder.passages([texts[place] for place in at])
+            vectors[at] = embedder.passages([shown[place].indexed(False) for place in at])
     dimension = None if vectors is None else int(vectors.shape[1])
     store = EdgeStore(scratch / "exam", dimension, anew=True)
     try:

@@ -68,10 +68,6 @@ class Exam:
         about = replace(chunk.about, title="") if chunk.parent in self.untitled else chunk.about
         return replace(chunk, text=text, about=about)
 
-    def changed(self, chunk: Chunk) -> bool:
-        """Whether it differs from the index's own."""
-        return chunk.id in self.texts or chunk.parent in self.untitled
-
 
 def build_exam(chunks: Sequence[Chunk], terms: Terms, most: int, seed: int) -> Exam:
     """Pairs out of a corpus, at most one per passage, drawn by seed, real questions first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class CrossEncoder:
         need_encoder_libraries()
         encoder_files(folder)
         self._tokenizer, self._model = _open(folder)
+        self._using = threading.Lock()  # a fast tokenizer must not be called by two threads at once
         if int(self._model.config.num_labels) != 1:
             raise SourceError(
                 f"{folder.name} is no cross-encoder: it has several labels", hint="Give one with one label."
@@ -38,10 +40,11 @@ class CrossEncoder:
         most = min(512, int(getattr(self._model.config, "max_position_embeddings", 512) or 512))
         for start in range(0, len(passages), BATCH):
             batch = list(passages[start : start + BATCH])
-            given = self._tokenizer(
-                [question] * len(batch), batch, padding=True, truncation="longest_first", max_length=most,
-                return_tensors="pt",
-            )  # fmt: skip
+            with self._using:
+                given = self._tokenizer(
+                    [question] * len(batch), batch, padding=True, truncation="longest_first", max_length=most,
+                    return_tensors="pt",
+                )  # fmt: skip
             with torch.inference_mode():
                 out += self._model(**given).logits[:, 0].float().tolist()
         return out
