@@ -71,6 +71,8 @@ def test_what_cannot_be_served_is_said_with_what_to_type_next(place: Place, call
         (("nope",), "no model 'nope'"),
         (("news",), "the model news has no champion to serve"),
         (("news@1", "--host", "0.0.0.0"), "without API keys the server listens to this machine only"),
+        (("news@1", "--engine", "vllm"), "vLLM is asked for, and it or a CUDA device is not here"),
+        (("news@1", "--engine", "fast"), "--engine fast"),
         (("news@1", "--backend", "tgi"), "--backend tgi"),
         (("news@1", "--port", "70000"), "70000 is no port"),
         (("news@1", "--port", "0", "--name", "a/b"), "is no name"),

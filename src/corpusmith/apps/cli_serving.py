@@ -25,6 +25,9 @@ def serve(
     port: Port = 8000,
     backend: Backend = "uvicorn",
     index: Index = None,
+    engine: Annotated[
+        str, typer.Option(help="plain (transformers), or vllm (needs it and a GPU; not run yet).")
+    ] = "plain",
     least: Annotated[int, typer.Option("--min-replicas", help="ray: replicas that are there always.")] = 1,
     most: Annotated[int, typer.Option("--max-replicas", help="ray: most replicas.")] = 4,
     drain_seconds: Annotated[float, typer.Option(min=0, help="Most time for requests at work, when stopped.")] = 30.0,
@@ -49,6 +52,7 @@ def serve(
         "port": port,
         "backend": backend,
         "index": index,
+        "engine": engine,
         "least": least,
         "most": most,
         "drain_seconds": drain_seconds,

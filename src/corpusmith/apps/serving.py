@@ -10,6 +10,8 @@ from corpusmith.apps.compose import App
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import Settings
 from corpusmith.models.serving.contract import Grounder
+from corpusmith.models.serving.extra import EngineKind
+from corpusmith.models.serving.fleet import Open
 from corpusmith.models.serving.following import RegistryWish, Served, served_of
 from corpusmith.models.serving.opening import EngineOpener
 from corpusmith.store.api_keys import ApiKeys
@@ -34,7 +36,7 @@ def declared(app: App, ref: str, name: str | None, backend: Backend, index: str 
     return served, endpoint
 
 
-def make_parts(settings: Settings, endpoint: str, log: str | None = None) -> ServeParts:
+def make_parts(settings: Settings, endpoint: str, log: str | None = None, engine: EngineKind = "plain") -> ServeParts:
     """Open the workspace and make what serves an endpoint that is on record."""
     from corpusmith.models.serving.server import ServeParts
 
@@ -43,12 +45,12 @@ def make_parts(settings: Settings, endpoint: str, log: str | None = None) -> Ser
     endpoints = Endpoints(database, actor())
     wanted = endpoints.get(endpoint)
     served = served_of(wanted.model, registry, app.workspace.artifacts)
-    hub = app.services(actor())["hub"]
+    plain = EngineOpener(registry, app.workspace.artifacts, app.services(actor())["hub"])
     return ServeParts(
         name=served.name,
         endpoint=endpoint,
         source=RegistryWish(registry, endpoints, endpoint, served),
-        open_version=EngineOpener(registry, app.workspace.artifacts, hub),
+        open_version=plain if engine == "plain" else _on_vllm(plain, settings),
         endpoints=endpoints,
         keys=ApiKeys(database),
         folder=settings.workspace / "serving" / endpoint,
@@ -57,9 +59,15 @@ def make_parts(settings: Settings, endpoint: str, log: str | None = None) -> Ser
     )
 
 
-def maker(settings: Settings, endpoint: str, log: str | None) -> partial[ServeParts]:
+def maker(settings: Settings, endpoint: str, log: str | None, engine: EngineKind = "plain") -> partial[ServeParts]:
     """`make_parts` for another process: it can be pickled."""
-    return partial(make_parts, settings, endpoint, log)
+    return partial(make_parts, settings, endpoint, log, engine)
+
+
+def _on_vllm(plain: EngineOpener, settings: Settings) -> Open:
+    from corpusmith.models.serving.vllm_backend import VllmOpener
+
+    return VllmOpener(plain, settings.workspace / "serving" / "merged")
 
 
 def _grounder(app: App, index: str) -> Grounder:

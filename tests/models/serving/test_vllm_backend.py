@@ -14,7 +14,8 @@ import pytest
 
 from corpusmith.core.errors import ParameterError, PreconditionError
 from corpusmith.models.serving.contract import Piece, Refused, Sampling, ServedModel
-from corpusmith.models.serving.vllm_backend import VllmModel, VllmOpener, need_vllm, sampling_arguments
+from corpusmith.models.serving.extra import need_vllm
+from corpusmith.models.serving.vllm_backend import VllmModel, VllmOpener, sampling_arguments
 
 
 @dataclass

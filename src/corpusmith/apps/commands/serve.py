@@ -15,7 +15,7 @@ from corpusmith.apps.workspaces import open_existing
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import Settings, load_settings
 from corpusmith.models.serving.alerts import Thresholds, load_score
-from corpusmith.models.serving.extra import need_serving_libraries
+from corpusmith.models.serving.extra import EngineKind, need_serving_libraries, need_vllm
 from corpusmith.models.serving.gate import refuse_open_elsewhere
 from corpusmith.models.serving.launch import STOP_ASKED
 from corpusmith.models.serving.sockets import listen, url_of
@@ -37,9 +37,13 @@ def serve(ref: str, options: dict[str, Any], workspace: Path | None, as_json: bo
         backend = options["backend"]
         if backend not in get_args(Backend):
             raise ParameterError(f"--backend {backend}", hint="It may be uvicorn or ray.")
+        if options["engine"] not in get_args(EngineKind):
+            raise ParameterError(f"--engine {options['engine']}", hint="It may be plain or vllm.")
         if (options["alert_scorer"] is None) != (options["alert_score"] is None):
             raise ParameterError("--alert-scorer and --alert-score belong together", hint="Give both, or neither.")
         need_serving_libraries(*(["ray"] if backend == "ray" else []))
+        if options["engine"] == "vllm":
+            need_vllm()
         open_existing(workspace).close()  # serving makes no workspace where there is none
         settings = load_settings(workspace)
         if backend == "ray":
@@ -59,7 +63,7 @@ def _here(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) 
         say(f"corpusmith: opening {served.model} for {url_of(listener)} ...")
         from corpusmith.models.serving.server import ModelServer, run_server  # the web framework and torch: last
 
-        parts = make_parts(settings, endpoint, options["log_file"])
+        parts = make_parts(settings, endpoint, options["log_file"], options["engine"])
         log_to(sys.stderr)
         server = ModelServer(listener, parts, _serve_options(options, settings))
 
@@ -86,9 +90,9 @@ def _on_ray(ref: str, options: dict[str, Any], settings: Settings, as_json: bool
     say(f"corpusmith: opening {served.model} on Ray ...")
     with stop.on_signals():
         running = serve_on_ray(
-            maker(settings, endpoint, options["log_file"]), endpoint, options["host"], options["port"],
-            options=_serve_options(options, settings),
-            scaling=Scaling(least=options["least"], most=options["most"]),
+            maker(settings, endpoint, options["log_file"], options["engine"]), endpoint, options["host"],
+            options["port"], options=_serve_options(options, settings),
+            scaling=Scaling(options["least"], options["most"], gpus=1.0 if options["engine"] == "vllm" else 0.0),
             address=settings.train.address,
         )  # fmt: skip
         try:

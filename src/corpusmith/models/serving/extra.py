@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Literal
 
 from corpusmith.core.errors import PreconditionError
 
+EngineKind = Literal["plain", "vllm"]
+"""What makes the tokens: transformers in this process, or vLLM."""
 _NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "torch", "transformers", "peft")
 
 
@@ -21,4 +25,17 @@ def need_serving_libraries(*more: str) -> None:
             f"serving needs the extra `serve` ({', '.join(missing)} missing)",
             hint="pip install 'corpusmith[serve]'",
             missing=missing,
+        )
+
+
+def need_vllm() -> None:
+    """Check that vLLM can run here.
+
+    Raises:
+        PreconditionError: It is not installed, or there is no CUDA device.
+    """
+    if find_spec("vllm") is None or not import_module("torch").cuda.is_available():
+        raise PreconditionError(
+            "vLLM is asked for, and it or a CUDA device is not here",
+            hint="Install vllm beside corpusmith[serve] on a machine with a GPU, or serve with the plain engine.",
         )

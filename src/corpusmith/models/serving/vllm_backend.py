@@ -18,15 +18,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from corpusmith.core.errors import ParameterError, PreconditionError
+from corpusmith.core.errors import ParameterError
 from corpusmith.models.chat_format import ChatFormat
 from corpusmith.models.export import ADAPTER_CONFIG, export_model
 from corpusmith.models.loading import checked_folders, open_tokenizer, place_of
 from corpusmith.models.serving.contract import Finish, Piece, Refused, Sampling, ServedModel, Token
+from corpusmith.models.serving.extra import need_vllm
 from corpusmith.models.serving.opening import MOST_CONTEXT, EngineOpener, artifact_of
 from corpusmith.models.serving.prompts import Prompts
 from corpusmith.models.serving.spelling import Spelling, Writer
@@ -37,13 +37,6 @@ MEMORY_SHARE = 0.3
 """Of the GPU's memory for one version: three may be open while a canary runs."""
 MOST_ALTERNATIVES = 20
 _WAIT_S = 0.05
-
-
-def vllm_is_here() -> bool:
-    """Whether vLLM and a CUDA device are."""
-    if find_spec("vllm") is None:
-        return False
-    return bool(import_module("torch").cuda.is_available())
 
 
 @dataclass(frozen=True)
@@ -89,19 +82,6 @@ class VllmOpener:
         context = min(manifest.context_length or MOST_CONTEXT, MOST_CONTEXT)
         engine = start_engine(folder, found, context, self.memory)
         return VllmModel(engine, tokenizer, ref, context, adapter)
-
-
-def need_vllm() -> None:
-    """Check that vLLM can run here.
-
-    Raises:
-        PreconditionError: It is not installed, or there is no CUDA device.
-    """
-    if not vllm_is_here():
-        raise PreconditionError(
-            "vLLM is asked for, and it or a CUDA device is not here",
-            hint="Install vllm in an environment of its own with corpusmith[serve], or serve with the plain engine.",
-        )
 
 
 def start_engine(folder: Path, found: Compat, context: int, memory: float) -> Any:
