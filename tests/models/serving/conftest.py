@@ -13,9 +13,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-pytest.importorskip("fastapi")
-pytest.importorskip("torch")
-
 
 @contextmanager
 def running(app: Any) -> Iterator[str]:
@@ -107,6 +104,7 @@ def opened(tiny_folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def served(opened: Any) -> Iterator[Served]:
     """The server that all tests share; the model is called `tiny`, and `bare` where it has no index."""
+    pytest.importorskip("fastapi")
     from corpusmith.models.serving.api.app import create_app
     from corpusmith.models.serving.api.limits import Limits
     from corpusmith.models.serving.engine import Engine
