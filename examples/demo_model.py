@@ -4,8 +4,8 @@
 
 The corpus is planted like that of `demo.py`. The base is `tiny`, pre-trained on this machine on documents that the
 corpus holds nothing of. Everything lands under `demo/model/`: the corpus and the workspace with dataset, model, index,
-report, recipe and trace. At the end the endpoint answers one question through the `openai` client, with the rows that its
-answer rests on, and is stopped. No key, no network, no download once the training extra is installed.
+report, recipe and trace. At the end the endpoint answers one question through the `openai` client, with the rows that
+its answer rests on, and is stopped. No key, no network, no download once the training extra is installed.
 """
 
 from __future__ import annotations
