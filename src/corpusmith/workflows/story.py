@@ -79,6 +79,8 @@ class RunStory:
         out = [f"run      {self.run.id}", f"request  {self.run.request}"]
         if self.brief is not None and self.brief.not_understood:
             out.append(f"not understood: {'; '.join(self.brief.not_understood)}")
+        if self.brief is not None:
+            out += [f"assumed  {line}" for line in self.brief.assumed]
         out += [f"note     {note}" for note in self.notes]
         for decision in self.decisions:
             out.append(f"\n{decision.id}      {decision.chosen}: {decision.why}")

@@ -70,10 +70,11 @@ def _wished(brief: Brief, draft: Draft) -> list[Row]:
     """One gate for each wish of the brief that a metric can confirm."""
     low = any(span.low is not None for span in brief.length)
     high = any(span.high is not None for span in brief.length)
+    near = 0.0 if draft.has("dedup") else 0.01  # who asks for deduplication wants every copy gone
     table: tuple[tuple[object, Row], ...] = (
         (brief.languages, ("language_rate", ">=", 0.98, MUST, _said(draft, "languages"))),
         (brief.dedup.exact, ("exact_duplicate_rate", "<=", 0.0, MUST, _said(draft, "dedup"))),
-        (brief.dedup.near, ("near_duplicate_rate", "<=", 0.01, MUST, _said(draft, "dedup"))),
+        (brief.dedup.near, ("near_duplicate_rate", "<=", near, MUST, _said(draft, "dedup"))),
         (brief.remove_pii, ("pii_rate", "<=", 0.0, MUST, _said(draft, "remove_pii"))),
         (
             brief.decontaminate_against,
