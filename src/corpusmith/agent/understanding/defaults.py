@@ -88,7 +88,10 @@ def _wished(brief: Brief, draft: Draft) -> list[Row]:
             brief.training and brief.evaluation.general,
             ("forgetting", "<=", 0.05, SHOULD, "what the base knew is worth keeping; bits per byte on the general set"),
         ),
-        (brief.index, ("recall_at_10", ">=", 0.5, MUST, "an index that finds half of its own questions, at the least")),
+        (
+            brief.index,
+            ("recall_at_10", ">=", 0.3, MUST, "measured on hard questions: what they ask is taken out of the passages"),
+        ),
         (brief.splits.train < 1, ("split_leak_rate", "<=", 0.0, MUST, "near-duplicates never straddle splits")),
     )
     return [row for wished, row in table if wished]
