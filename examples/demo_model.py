@@ -91,8 +91,10 @@ def ask(url: str) -> None:
     )
     print(f"\nasked    {url} for guide+rag: {QUESTION}")
     print(f"answer   {' '.join(str(said.choices[0].message.content).split())}")
-    for cited in (said.model_extra or {}).get("citations", []):
-        print(f"  [{cited['n']}]    {cited['row_id']}  {' '.join(cited['text'].split())[:80]}")
+    print("         (tiny was pre-trained here in a minute: it has learnt a style, not to speak)")
+    print("rests on")
+    for cited in (said.choices[0].message.model_extra or {}).get("citations", []):
+        print(f"  [{cited['n']}]    {cited['row_id']}: {' '.join(cited['text'].split())[:80]}")
 
 
 if __name__ == "__main__":

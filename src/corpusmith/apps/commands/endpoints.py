@@ -94,7 +94,8 @@ def stop(name: str, wait_s: float, force: bool, workspace: Path | None, as_json:
             status = STILL_THERE if left else 0
             show_json({"status": status, "stopped": [r.id for r in gone], "left": [r.id for r in left]})
         else:
-            show(f"{name}: {len(gone)} processes have ended" if gone or left else f"{name}: nothing was running")
+            ended = "1 process ended" if len(gone) == 1 else f"{len(gone)} processes ended"
+            show(f"{name}: {ended}" if gone or left else f"{name}: nothing was running")
             for replica in left:
                 say(f"  process {replica.pid} on {replica.machine} still drains; --force kills it")
         if left:
