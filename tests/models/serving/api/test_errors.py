@@ -62,6 +62,7 @@ def test_an_unknown_model(served: Any) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         served.client.chat.completions.create(model="other", messages=ASKED)
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    assert "is served here. There are: " in caught.value.message
     with pytest.raises(openai.NotFoundError) as caught:
         served.client.models.retrieve("other")
     assert caught.value.code == "model_not_found"

@@ -35,16 +35,21 @@ def refusal_of(error: BaseException) -> Refused:
     if isinstance(error, TimeoutError):
         return Refused(408, "the answer took longer than a request may take", "timeout_error", code=TOO_LONG)
     if isinstance(error, NotFoundError):
-        return Refused(404, str(error), param="model", code="model_not_found")
+        return Refused(404, _sentences(error), param="model", code="model_not_found")
     if isinstance(error, SourceError):
-        return Refused(503, str(error), "server_error", code="source_unavailable", retry_after_s=5.0)
+        return Refused(503, _sentences(error), "server_error", code="source_unavailable", retry_after_s=5.0)
     if isinstance(error, UsageError):
-        return Refused(400, str(error))
+        return Refused(400, _sentences(error))
     if isinstance(error, Senseless):
         return Refused(500, str(error), "server_error", code=SENSELESS)
     _log.error("a request failed", exc_info=error)
-    said = str(error) if isinstance(error, CorpusmithError) else "the server failed on this request"
+    said = _sentences(error) if isinstance(error, CorpusmithError) else "the server failed on this request"
     return Refused(500, said, "server_error", code="internal_error")
+
+
+def _sentences(error: CorpusmithError) -> str:
+    """What is wrong, and what to do about it."""
+    return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
 def error_object(refused: Refused) -> dict[str, Any]:
