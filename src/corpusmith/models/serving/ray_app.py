@@ -102,10 +102,17 @@ class RayEndpoint:
         try:
             draining = ray.remote(_drain).options(num_cpus=0).remote(self.name)
             ray.get(draining, timeout=self.drain_s + 30)
+            self._await_those_let_go()
         except Exception as error:  # noqa: BLE001 - whatever ails the cluster, the rest is still to be ended
             _log.warning("the replicas did not drain: %s", error)
         finally:
             self._stack.close()
+
+    def _await_those_let_go(self) -> None:
+        """Replicas that Serve let go before have requests at work too; a drain is not sent to them any more."""
+        ends = time.monotonic() + self.drain_s
+        while self.states().get("STOPPING", 0) and time.monotonic() < ends:
+            time.sleep(0.1)
 
 
 def _drain(name: str) -> None:
