@@ -12,6 +12,7 @@ What Serve's defaults would do to a batching engine: 5 requests at a time for ea
 from __future__ import annotations
 
 import logging
+import os
 import re
 import socket
 import time
@@ -158,6 +159,8 @@ def serve_on_ray(
     if address is None or port == 0:  # Serve takes no socket, only a port; who serves on a cluster may use it already
         with listen(host, port) as listener:
             port = listener.getsockname()[1]
+    for check in ("READY", "HEALTH"):  # after 5 and 10 s Serve kills a proxy that a busy machine lets wait
+        os.environ.setdefault(f"RAY_SERVE_PROXY_{check}_CHECK_TIMEOUT_S", "60")
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(Place(workers=scaling.most, address=address)))
         _refuse_too_small(scaling)
@@ -210,8 +213,12 @@ def _start_proxy(serve: Any, host: str, port: int) -> str:
         PreconditionError: It listens elsewhere.
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.start(http_options={"host": host, "port": port})
-    ends = time.monotonic() + 30
+    ray: Any = import_module("ray")
+    try:
+        serve.start(http_options={"host": host, "port": port})
+    except ray.exceptions.ActorDiedError as error:  # its controller starts another one
+        _log.warning("the proxy of Ray Serve died while it started: %s", error)
+    ends = time.monotonic() + 60
     while time.monotonic() < ends:
         with suppress(OSError), socket.create_connection((host, port), timeout=5) as reached:
             return url_at(*reached.getpeername()[:2])
