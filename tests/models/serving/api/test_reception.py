@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -210,6 +211,10 @@ def test_clients_that_hang_up_leak_nothing(served: Any) -> None:
     assert all(one.answer_tokens < 240 for one in gone)
     assert served.engine.load == (0, 0)
     assert served.fleet.lent == 0
-    gc.collect()
-    names = [type(one).__name__ for one in gc.get_objects()]
-    assert names.count("Answering") == names.count("Visit") == 0
+    for _ in range(100):  # the last of them may still be on its way out of the server's loop
+        gc.collect()
+        left = [name for one in gc.get_objects() if (name := type(one).__name__) in ("Answering", "Visit")]
+        if not left:
+            break
+        time.sleep(0.1)
+    assert left == []
