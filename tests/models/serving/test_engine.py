@@ -113,7 +113,7 @@ async def answer(engine: Any, ids: Sequence[int], sampling: Sampling) -> list[in
 def test_answers_in_a_changing_batch_are_those_of_each_alone(tiny_folder: Path, name: str) -> None:
     make, pooled = MODELS[name]
     torch.manual_seed(3)
-    opened, engine = engine_of(make(tiny_folder), tiny_folder, rows=4, prefill_tokens=60)
+    opened, engine = engine_of(make(tiny_folder), tiny_folder, rows=4, prefill_tokens=25)
     assert engine._batch.pooled is pooled
 
     async def all_of_them() -> list[list[int]]:
@@ -217,6 +217,70 @@ def test_who_hangs_up_while_waiting_gives_up_the_place(tiny_folder: Path) -> Non
         return int(waits)
 
     assert asyncio.run(scene()) == 0
+
+
+class Gated:
+    """Forward passes wait until they are let through, one by one; what each read is noted."""
+
+    def __init__(self, forward: Any) -> None:
+        self.forward, self.read = forward, list[tuple[int, int]]()
+        self.opened, self.causal = forward.opened, forward.causal
+
+    def __call__(self, prompts: Any, **more: Any) -> Any:
+        self.read.append((len(prompts), max(map(len, prompts))))
+        return self.forward(prompts, **more)
+
+    def read_on(self, ids: Any, cache: Any) -> Any:
+        self.read.append((1, len(ids)))
+        return self.forward.read_on(ids, cache)
+
+    def step(self, tokens: Any, rows: Any) -> Any:
+        self.read.append((len(tokens), 1))
+        return self.forward.step(tokens, rows)
+
+
+def test_a_long_prompt_is_read_between_the_tokens_of_others(tiny_folder: Path) -> None:
+    opened, engine = engine_of(llama(tiny_folder), tiny_folder, prefill_tokens=30)
+    noted = engine._forward = engine._batch.forward = Gated(engine._forward)
+    never = Sampling(40, temperature=0, logit_bias={1: -100.0, **dict.fromkeys(opened.ends, -100.0)})
+    long = [5 + (11 * n) % 300 for n in range(130)]
+
+    async def scene() -> tuple[list[int], list[int]]:
+        first = engine.generate(PROMPTS[1], never)
+        await anext(first)
+        late = asyncio.create_task(answer(engine, long, Sampling(4, temperature=0)))
+        await asyncio.sleep(0)
+        short = asyncio.create_task(answer(engine, PROMPTS[0], Sampling(4, temperature=0)))
+        async for _ in first:
+            pass
+        try:
+            return await late, await short
+        finally:
+            await engine.close()
+
+    late, short = asyncio.run(scene())
+    assert late == by_hand(opened, long, 4)
+    assert short == by_hand(opened, PROMPTS[0], 4)
+    parts = [n for n, (rows, size) in enumerate(noted.read) if rows == 1 and size in (15, 30)]
+    assert sum(noted.read[n][1] for n in parts) in range(105, 131)  # all but the rest
+    assert all(noted.read[n + 1][1] == 1 for n in parts)  # after each part everybody's next token
+
+
+def test_who_hangs_up_while_a_long_prompt_is_read_leaves(tiny_folder: Path) -> None:
+    _, engine = engine_of(llama(tiny_folder), tiny_folder, prefill_tokens=1)
+
+    async def scene() -> tuple[int, int]:
+        task = asyncio.create_task(answer(engine, [5] * 200, Sampling(1, temperature=0)))
+        while engine._long is None:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await engine.close()
+        load: tuple[int, int] = engine.load
+        return load
+
+    assert asyncio.run(scene()) == (0, 0)
+    assert engine._long is None
 
 
 def test_past_the_queue_requests_are_refused(tiny_folder: Path) -> None:

@@ -60,6 +60,14 @@ class Forward:
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         return self._run(given, mask, positions, cache, keep, hidden)
 
+    def read_on(self, ids: Sequence[int], cache: Any) -> Any:
+        """Logits [1, vocabulary] after some more tokens of a row that stands alone in `cache`."""
+        before = int(cache.get_seq_length())
+        mask = torch.ones((1, before + len(ids)), dtype=torch.long)
+        given = {"input_ids": torch.tensor([list(ids)]).to(self.device)}
+        positions = torch.arange(before, before + len(ids))[None]
+        return self._run(given, mask, positions, cache, 1, False)[:, -1]
+
     def step(self, tokens: Sequence[int], rows: Rows) -> Any:
         """Logits [rows, vocabulary] after one more token of each row."""
         rows.make_room()
@@ -99,6 +107,24 @@ class Forward:
         return whole
 
 
+class LongPrompt:
+    """A prompt that is read in parts, between the tokens of others."""
+
+    def __init__(self, forward: Forward, ids: Sequence[int]) -> None:
+        self.ids, self.cache = list(ids), DynamicCache()
+        self._forward, self._read = forward, 0
+
+    def read(self, most: int) -> Any | None:
+        """Read up to `most` tokens more; logits [1, vocabulary] of the first token once all are read."""
+        part = self.ids[self._read : self._read + most]
+        if self._read:
+            logits = self._forward.read_on(part, self.cache)
+        else:
+            logits = self._forward([part], cache=self.cache)[:, -1]
+        self._read += len(part)
+        return logits if self._read == len(self.ids) else None
+
+
 class Batch:
     """Rows that are being answered.
 
@@ -136,6 +162,11 @@ class Batch:
             logits = torch.cat([part for part, _ in read])
         self._seen += [list(prompt) for prompt in prompts]
         return logits
+
+    def take(self, prompt: LongPrompt) -> None:
+        """Take in a row whose prompt has been read in parts."""
+        self._rows.join(prompt.cache, [len(prompt.ids) + self.forward.opened.virtual])
+        self._seen.append(prompt.ids)
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Any, Any]:
         """Logits of the first tokens [rows, vocabulary], and the keys and values of the prompts."""
@@ -186,18 +217,18 @@ def alike(prompts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
 
 
 def fits(forward: Forward) -> bool:
-    """Whether rows may share a forward pass: tried on two prompts, beside each of them alone."""
+    """Whether rows may share a forward pass and prompts be read in parts: tried on two prompts, beside each alone."""
     config = forward.causal.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ())
     if getattr(forward.causal, "_is_stateful", False) or not kinds <= PLAIN_LAYERS:
         return False
     size = len(forward.opened.form.tokenizer)
     first, second = [(7 * n + 3) % size for n in range(5)], [(5 * n + 1) % size for n in range(2)]
-    rows, filled = Rows(), DynamicCache()
+    rows, filled, in_parts = Rows(), DynamicCache(), LongPrompt(forward, first)
     with torch.inference_mode():
-        forward([first], cache=filled)
-        rows.join(filled, [len(first) + forward.opened.virtual])
-        filled = DynamicCache()
+        while in_parts.read(2) is None:
+            pass
+        rows.join(in_parts.cache, [len(first) + forward.opened.virtual])
         forward([second], cache=filled)
         rows.join(filled, [len(second) + forward.opened.virtual])
         together = forward.step([first[0], second[0]], rows).float()

@@ -2,7 +2,8 @@
 
 Requests join and leave the running batch between two tokens. One thread owns the model; the event loop only hands
 requests in and takes pieces out, one wake-up a step. A request that nobody listens to any more leaves at the next
-token. Scoring and embedding are done between two steps, a batch at a time.
+token. Prompts are read between two steps, so many tokens at a time that those who are being answered need not wait
+long; a longer prompt is read in parts. Scoring and embedding are done between two steps too, a batch at a time.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 
 from corpusmith.core.errors import ParameterError
 from corpusmith.models.evaluation.opened import OpenedModel
-from corpusmith.models.serving.batch import Batch, Forward
-from corpusmith.models.serving.contract import Finish, Piece, Refused, Sampling, Token
+from corpusmith.models.serving.batch import Batch, Forward, LongPrompt
+from corpusmith.models.serving.contract import Piece, Refused, Sampling, Token
 from corpusmith.models.serving.jobs import Answering, EngineLimits, Reading
 from corpusmith.models.serving.json_prefix import JsonAnswer
+from corpusmith.models.serving.pieces import Pieces, tell
 from corpusmith.models.serving.prompts import Prompts
 from corpusmith.models.serving.reading import embeddings, prompt_chances
 from corpusmith.models.serving.sampling import Chosen, Draws, Senseless, choose
 from corpusmith.models.serving.spelling import Spelling, Writer
+from corpusmith.models.serving.waiting import TURN_ACCELERATOR, TURN_CPU, WaitingLine
 
 TOGETHER = 32
 """Most texts of one request that wait to be embedded at a time."""
@@ -47,11 +49,15 @@ class Engine:
         self._context, self._ends = opened.context, frozenset(opened.ends)
         self._in_parts = opened.plain_head
         self._spelling, self._prompts = Spelling(opened.form.tokenizer), Prompts(opened.form)
+        self._pieces = Pieces(self._spelling, self._ends)
         self._size = int(opened.model.get_input_embeddings().weight.shape[0])
         self._forward: Any = Forward(opened)
         self._batch: Any = Batch(self._forward)
         self._rows: list[Answering] = []
-        self._waiting: deque[Answering] = deque()
+        turn = self._limits.prefill_tokens
+        self._turn = turn or (TURN_CPU if opened.device.type == "cpu" else TURN_ACCELERATOR)
+        self._line = WaitingLine(self._limits, self._turn, in_parts=self._batch.pooled)
+        self._long: tuple[Answering, LongPrompt] | None = None
         self._readings: deque[Reading] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -71,7 +77,11 @@ class Engine:
     @property
     def load(self) -> tuple[int, int]:
         """(answers in the making, requests that wait)."""
-        return len(self._rows), len(self._waiting) + len(self._readings)
+        return len(self._rows) + bool(self._long), self._queued
+
+    @property
+    def _queued(self) -> int:
+        return len(self._line) + len(self._readings)
 
     def chat_ids(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """As `ServedModel.chat_ids`."""
@@ -96,7 +106,7 @@ class Engine:
         row = Answering(list(ids), draws, Writer(self._spelling, sampling.stop), asyncio.get_running_loop(), json)
         with self._changed:
             self._admit()
-            self._waiting.append(row)
+            self._line.add(row)
             self._changed.notify()
         try:
             while True:
@@ -119,7 +129,7 @@ class Engine:
             return prompt_chances(self._forward, prompts, top)
 
         found: list[Chosen | None] = await self._read(list(ids), work, f"score {top}")
-        return [self._told(token, chosen) for token, chosen in zip(ids, found, strict=True)]
+        return [self._pieces.token(token, chosen) for token, chosen in zip(ids, found, strict=True)]
 
     async def embed(self, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
         """One vector of unit length per text: the mean of its tokens' last hidden states."""
@@ -156,7 +166,7 @@ class Engine:
     def _admit(self) -> None:
         if self._closing:
             raise Refused(503, "this version is being closed", "server_error", code="closing", retry_after_s=1)
-        if sum(self.load) - len(self._rows) >= self._limits.waiting:
+        if self._queued >= self._limits.waiting:
             raise Refused(503, "too many requests wait", "server_error", code="overloaded", retry_after_s=1)
 
     async def _read(self, ids: list[int], work: Callable[[Sequence[Sequence[int]]], Sequence[Any]], kind: str) -> Any:
@@ -184,7 +194,7 @@ class Engine:
     def _wait(self) -> bool:
         """Until there is something to do; False when there will be nothing any more."""
         with self._changed:
-            while not (self._rows or self._waiting or self._readings):
+            while not (self._rows or self._long or self._queued):
                 if self._closing:
                     return False
                 self._changed.wait()
@@ -196,7 +206,7 @@ class Engine:
             while self._readings:
                 first = self._readings[0]
                 longest = max(len(reading.ids) for reading in [first, *batch])
-                full = (len(batch) + 1) * longest > self._limits.prefill_tokens
+                full = (len(batch) + 1) * longest > self._turn
                 if batch and (full or first.kind != batch[0].kind):
                     break
                 self._readings.popleft()
@@ -223,33 +233,38 @@ class Engine:
                     self._rows[at] = last
 
     def _join(self) -> None:
-        """Take in what waits, as far as there is room."""
-        new: list[Answering] = []
+        """Read a turn's worth of what waits, as far as there is room."""
         with self._changed:
-            if any(row.gone for row in self._waiting):
-                self._waiting = deque(row for row in self._waiting if not row.gone)
-            while self._waiting and self._fits(self._waiting[0], new):
-                new.append(self._waiting.popleft())
-        if not new:
-            return
-        new.sort(key=lambda row: -len(row.ids))
-        try:
-            logits = self._batch.join([row.ids for row in new])
-        except Exception as error:  # noqa: BLE001 - handed to those who wait for it
-            self._tell([(row, _failed(error)) for row in new])
-            return
-        self._rows += new
-        self._advance(new, logits)
+            new, long = self._line.take(self._rows, self._long[0] if self._long else None)
+        if long:
+            self._long = long, LongPrompt(self._forward, long.ids)
+        if new:
+            new.sort(key=lambda row: -len(row.ids))
+            try:
+                logits = self._batch.join([row.ids for row in new])
+            except Exception as error:  # noqa: BLE001 - handed to those who wait for it
+                tell([(row, _failed(error)) for row in new])
+            else:
+                self._rows += new
+                self._advance(new, logits)
+        if self._long:
+            self._read_on(*self._long, self._turn // 2 if new else self._turn)
 
-    def _fits(self, row: Answering, new: Sequence[Answering]) -> bool:
-        rows = [*self._rows, *new, row]
-        limits = self._limits
-        if len(rows) > limits.rows:
-            return False
-        longest = max(len(one.ids) for one in [*new, row])
-        if new and (len(new) + 1) * longest > limits.prefill_tokens:
-            return False
-        return len(rows) == 1 or len(rows) * max(one.most for one in rows) <= limits.cells
+    def _read_on(self, row: Answering, prompt: LongPrompt, most: int) -> None:
+        """Some tokens more of a long prompt; once it is read, its row joins."""
+        logits = None
+        try:
+            if not row.gone:
+                logits = prompt.read(max(most, 1))
+                if logits is None:
+                    return
+                self._batch.take(prompt)
+                self._rows.append(row)
+        except Exception as error:  # noqa: BLE001 - handed to the one who waits for it
+            tell([(row, _failed(error))])
+        self._long = None
+        if logits is not None:
+            self._advance([row], logits)
 
     def _step(self) -> None:
         self._leave()
@@ -259,7 +274,7 @@ class Engine:
 
     def _drop(self, error: Exception) -> None:
         """Nothing can be said of the batch any more: tell everybody in it."""
-        self._tell([(row, _failed(error)) for row in self._rows])
+        tell([(row, _failed(error)) for row in self._rows])
         self._rows = []
         self._batch.clear()
 
@@ -271,50 +286,8 @@ class Engine:
                 row.over = True
                 told.append((row, chosen))
             else:
-                told.append((row, self._piece(row, chosen)))
-        self._tell(told)
-
-    def _told(self, token: int, chosen: Chosen | None) -> Token:
-        plain = self._spelling.token(token)
-        if chosen is None or chosen.logprob is None:
-            return plain
-        top = tuple(replace(self._spelling.token(other), logprob=chance) for other, chance in chosen.top)
-        return Token(plain.id, plain.text, plain.raw, chosen.logprob, top)
-
-    def _piece(self, row: Answering, chosen: Chosen) -> Piece:
-        row.made, row.last = row.made + 1, chosen.id
-        ended, text = chosen.id in self._ends, ""
-        if not ended:
-            text = row.writer.add(chosen.id)
-            if row.json is not None:
-                row.json.take(chosen.id)
-        finish: Finish | None = None
-        if row.made >= row.draws.sampling.max_tokens:
-            finish = "length"
-        if ended or row.writer.stopped or (row.json is not None and row.json.complete):
-            finish = "stop"
-        if finish:
-            text += row.writer.end()
-            finish = "stop" if row.writer.stopped else finish
-            row.over = True
-        return Piece(text, (self._told(chosen.id, chosen),), finish)
-
-    @staticmethod
-    def _tell(told: Sequence[tuple[Answering, Piece | BaseException]]) -> None:
-        """Hand pieces to the loops that wait for them, one wake-up each."""
-        loops = {row.loop for row, _ in told}
-        for loop in loops:
-            mine = [(row.out, piece) for row, piece in told if row.loop is loop]
-            try:
-                loop.call_soon_threadsafe(_put, mine)
-            except RuntimeError:  # the loop is closed: nobody listens
-                for row, _ in told:
-                    row.gone = row.gone or row.loop is loop
-
-
-def _put(pieces: Sequence[tuple[asyncio.Queue[Piece | BaseException], Piece | BaseException]]) -> None:
-    for queue, piece in pieces:
-        queue.put_nowait(piece)
+                told.append((row, self._pieces.next(row, chosen)))
+        tell(told)
 
 
 def _failed(error: Exception) -> RuntimeError:

@@ -21,13 +21,14 @@ class EngineLimits:
     Attributes:
         rows: Most answers that are made at a time.
         cells: Most tokens that rows may come to hold, padding counted: rows x the longest of them.
-        prefill_tokens: Most prompt tokens that are read between two steps, or one prompt.
+        prefill_tokens: Most prompt tokens that are read between two tokens of the answers; a longer prompt is read in
+            parts. None = 512 on a CPU, 4,096 on an accelerator.
         waiting: Most requests that wait; one more is refused.
     """
 
     rows: int = 64
     cells: int = 131_072
-    prefill_tokens: int = 4096
+    prefill_tokens: int | None = None
     waiting: int = 256
 
 
