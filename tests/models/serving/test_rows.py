@@ -82,8 +82,10 @@ def test_what_a_row_left_behind_cannot_reach_the_next() -> None:
 def test_prompts_of_like_length_are_read_together() -> None:
     from corpusmith.models.serving.batch import alike
 
-    sizes = [66, 51, 50, 38, 38, 25, 25, 13]
-    runs = alike([[0] * size for size in sizes])
-    assert [[len(prompt) for prompt in run] for run in runs] == [[66, 51, 50], [38, 38, 25, 25], [13]]
-    assert [[len(prompt) for prompt in run] for run in alike([[0] * 2000, [0] * 20])] == [[2000], [20]]
-    assert alike([]) == []
+    def runs(*sizes: int) -> list[list[int]]:
+        return alike(sizes, lambda size: size)
+
+    assert runs(66, 51, 50, 38, 38, 25, 25, 13) == [[66, 51, 50], [38, 38, 25, 25], [13]]
+    assert runs(13, 25, 25, 38, 38, 50, 51, 66) == [[13], [25, 25, 38, 38], [50, 51, 66]]
+    assert runs(2000, 20) == [[2000], [20]]
+    assert runs() == []

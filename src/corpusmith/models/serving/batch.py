@@ -13,8 +13,8 @@ what it does not know with a warning, and its paged attention takes token ids al
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from transformers.cache_utils import DynamicCache
@@ -22,6 +22,7 @@ from transformers.cache_utils import DynamicCache
 from corpusmith.models.evaluation.opened import OpenedModel
 from corpusmith.models.serving.rows import Rows, padding_mask
 
+Item = TypeVar("Item")
 PLAIN_LAYERS = {"full_attention", "sliding_attention"}
 
 
@@ -144,22 +145,13 @@ class Batch:
     def join(self, prompts: Sequence[Sequence[int]]) -> Any:
         """Take rows in behind those that are there; logits [new rows, vocabulary] of their first tokens.
 
-        Neighbours of like length are read together, so it is best to give the longest first.
+        They are padded to the longest, so it is best to give neighbours of `alike`.
         """
-        if not self.pooled:
-            logits = self._each(prompts)
+        if self.pooled:
+            logits, filled = self._read(prompts)
+            self._rows.join(filled, [len(prompt) + self.forward.opened.virtual for prompt in prompts])
         else:
-            groups, virtual = alike(prompts), self.forward.opened.virtual
-            read = [self._read(group) for group in groups]
-            before = len(self._rows)
-            try:
-                for group, (_, filled) in zip(groups, read, strict=True):
-                    self._rows.join(filled, [len(prompt) + virtual for prompt in group])
-            except Exception:
-                while len(self._rows) > before:
-                    self._rows.leave(len(self._rows) - 1)
-                raise
-            logits = torch.cat([part for part, _ in read])
+            logits = self._each(prompts)
         self._seen += [list(prompt) for prompt in prompts]
         return logits
 
@@ -201,15 +193,15 @@ class Batch:
         return torch.cat([self.forward([prompt])[:, -1] for prompt in prompts])
 
 
-def alike(prompts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
-    """Runs of neighbours whose lengths are so alike that padding costs less than reading them one after the other.
+def alike(prompts: Sequence[Item], size: Callable[[Item], int]) -> list[list[Item]]:
+    """Runs of neighbours whose sizes are so alike that padding costs less than reading them one after the other.
 
     On a CPU, 8 prompts of 13 to 66 tokens take 450 ms of processor time padded to the longest, 350 ms in three runs.
     """
-    runs: list[list[Sequence[int]]] = []
+    runs: list[list[Item]] = []
     for prompt in prompts:
-        sizes = [len(other) for other in runs[-1]] if runs else []
-        if sizes and max(*sizes, len(prompt)) <= 1.25 * min(*sizes, len(prompt)) + 8:
+        sizes = [size(other) for other in (*runs[-1], prompt)] if runs else []
+        if sizes and max(sizes) <= 1.25 * min(sizes) + 8:
             runs[-1].append(prompt)
         else:
             runs.append([prompt])

@@ -18,7 +18,7 @@ import torch
 
 from corpusmith.core.errors import ParameterError
 from corpusmith.models.evaluation.opened import OpenedModel
-from corpusmith.models.serving.batch import Batch, Forward, LongPrompt
+from corpusmith.models.serving.batch import Batch, Forward, LongPrompt, alike
 from corpusmith.models.serving.contract import Piece, Refused, Sampling, Token
 from corpusmith.models.serving.jobs import Answering, EngineLimits, Reading
 from corpusmith.models.serving.json_prefix import JsonAnswer
@@ -238,15 +238,14 @@ class Engine:
             new, long = self._line.take(self._rows, self._long[0] if self._long else None)
         if long:
             self._long = long, LongPrompt(self._forward, long.ids)
-        if new:
-            new.sort(key=lambda row: -len(row.ids))
+        for rows in alike(sorted(new, key=lambda row: len(row.ids)), lambda row: len(row.ids)):
             try:
-                logits = self._batch.join([row.ids for row in new])
+                logits = self._batch.join([row.ids for row in rows])
             except Exception as error:  # noqa: BLE001 - handed to those who wait for it
-                tell([(row, _failed(error)) for row in new])
+                tell([(row, _failed(error)) for row in rows])
             else:
-                self._rows += new
-                self._advance(new, logits)
+                self._rows += rows
+                self._advance(rows, logits)
         if self._long:
             self._read_on(*self._long, self._turn // 2 if new else self._turn)
 
