@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,10 +23,10 @@ from corpusmith.models.serving.contract import Piece, Refused, Sampling, Token
 from corpusmith.models.serving.jobs import Answering, EngineLimits, Reading
 from corpusmith.models.serving.json_prefix import JsonAnswer
 from corpusmith.models.serving.pieces import Pieces, tell
-from corpusmith.models.serving.prompts import Prompts
 from corpusmith.models.serving.reading import embeddings, prompt_chances
 from corpusmith.models.serving.sampling import Chosen, Draws, Senseless, choose
-from corpusmith.models.serving.spelling import Spelling, Writer
+from corpusmith.models.serving.spelling import Writer
+from corpusmith.models.serving.token_side import TokenSide
 from corpusmith.models.serving.waiting import TURN_ACCELERATOR, TURN_CPU, WaitingLine
 
 TOGETHER = 32
@@ -35,7 +35,7 @@ MOST_LOGITS = 2**29
 """Most numbers that the logits of one scored prompt may have where they cannot be computed in parts."""
 
 
-class Engine:
+class Engine(TokenSide):
     """A served model over plain transformers; PEFT's adapters and learned prompts too.
 
     Args:
@@ -45,12 +45,11 @@ class Engine:
     """
 
     def __init__(self, opened: OpenedModel, ref: str, limits: EngineLimits | None = None) -> None:
-        self._ref, self._limits = ref, limits or EngineLimits()
-        self._context, self._ends = opened.context, frozenset(opened.ends)
+        size = int(opened.model.get_input_embeddings().weight.shape[0])
+        super().__init__(opened.form, ref, opened.context, size)
+        self._limits, self._ends = limits or EngineLimits(), frozenset(opened.ends)
         self._in_parts = opened.plain_head
-        self._spelling, self._prompts = Spelling(opened.form.tokenizer), Prompts(opened.form)
         self._pieces = Pieces(self._spelling, self._ends)
-        self._size = int(opened.model.get_input_embeddings().weight.shape[0])
         self._forward: Any = Forward(opened)
         self._batch: Any = Batch(self._forward)
         self._rows: list[Answering] = []
@@ -65,16 +64,6 @@ class Engine:
         self._thread.start()
 
     @property
-    def ref(self) -> str:
-        """`name@version`, or the artifact's id."""
-        return self._ref
-
-    @property
-    def context(self) -> int:
-        """Most tokens of prompt and answer together."""
-        return self._context
-
-    @property
     def load(self) -> tuple[int, int]:
         """(answers in the making, requests that wait)."""
         return len(self._rows) + bool(self._long), self._queued
@@ -83,24 +72,9 @@ class Engine:
     def _queued(self) -> int:
         return len(self._line) + len(self._readings)
 
-    def chat_ids(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
-        """As `ServedModel.chat_ids`."""
-        return self._prompts.chat_ids(messages, tools)
-
-    def text_ids(self, text: str) -> list[int]:
-        """As `ServedModel.text_ids`."""
-        return self._prompts.text_ids(text)
-
-    def tokens(self, ids: Sequence[int]) -> list[Token]:
-        """As `ServedModel.tokens`."""
-        self._check(ids, 0)
-        return [self._spelling.token(token) for token in ids]
-
     async def generate(self, ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """As `ServedModel.generate`."""
-        self._check(ids, sampling.max_tokens)
-        for token in sampling.logit_bias:
-            self._check([token], 0)
+        self._check_answer(ids, sampling)
         json = JsonAnswer(self._spelling, self._ends) if sampling.json_only else None
         draws = Draws(sampling, json.allows if json else None)
         row = Answering(list(ids), draws, Writer(self._spelling, sampling.stop), asyncio.get_running_loop(), json)
@@ -121,7 +95,7 @@ class Engine:
 
     async def score(self, ids: Sequence[int], top: int) -> list[Token]:
         """As `ServedModel.score`."""
-        self._check(ids, 0)
+        self._check(ids)
         if not self._in_parts and len(ids) * self._size > MOST_LOGITS:
             raise ParameterError(f"{len(ids)} tokens are too many to be scored with this model", hint="Send fewer.")
 
@@ -134,7 +108,7 @@ class Engine:
     async def embed(self, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
         """One vector of unit length per text: the mean of its tokens' last hidden states."""
         for ids in prompts:
-            self._check(ids, 0)
+            self._check(ids)
 
         def work(prompts: Sequence[Sequence[int]]) -> Sequence[Any]:
             return embeddings(self._forward, prompts)
@@ -151,17 +125,6 @@ class Engine:
             self._closing = True
             self._changed.notify()
         await asyncio.to_thread(self._thread.join)
-
-    def _check(self, ids: Sequence[int], made: int) -> None:
-        if not ids:
-            raise ParameterError("the prompt is empty", hint="Say something.")
-        if len(ids) + made > self._context:
-            raise ParameterError(
-                f"prompt and answer of {len(ids) + made} tokens are longer than the context of {self._context}",
-                hint="Shorten the prompt, or lower max_tokens.",
-            )
-        if not 0 <= min(ids) <= max(ids) < self._size:
-            raise ParameterError(f"token ids go from 0 to {self._size - 1}", hint="Use this model's tokenizer.")
 
     def _admit(self) -> None:
         if self._closing:

@@ -28,8 +28,8 @@ from corpusmith.models.loading import checked_folders, open_tokenizer, place_of
 from corpusmith.models.serving.contract import Finish, Piece, Refused, Sampling, ServedModel, Token
 from corpusmith.models.serving.extra import need_vllm
 from corpusmith.models.serving.opening import MOST_CONTEXT, EngineOpener, artifact_of
-from corpusmith.models.serving.prompts import Prompts
-from corpusmith.models.serving.spelling import Spelling, Writer
+from corpusmith.models.serving.spelling import Writer
+from corpusmith.models.serving.token_side import TokenSide
 from corpusmith.models.serving.vllm_compat import Compat, compat
 from corpusmith.store.model_evidence import manifest_of
 
@@ -102,7 +102,7 @@ def start_engine(folder: Path, found: Compat, context: int, memory: float) -> An
     return vllm.AsyncLLMEngine.from_engine_args(arguments)
 
 
-class VllmModel:
+class VllmModel(TokenSide):
     """A `contract.ServedModel` over a running engine.
 
     Args:
@@ -114,47 +114,21 @@ class VllmModel:
     """
 
     def __init__(self, engine: Any, tokenizer: Any, ref: str, context: int, adapter: Path | None = None) -> None:
-        self._engine, self._ref, self._context = engine, ref, context
-        self._spelling, self._prompts = Spelling(tokenizer), Prompts(ChatFormat(tokenizer))
-        self._size, self._end = len(tokenizer), int(tokenizer.eos_token_id)
+        super().__init__(ChatFormat(tokenizer), ref, context, len(tokenizer))
+        self._engine, self._end = engine, int(tokenizer.eos_token_id)
         self._lora: Any = None
         if adapter is not None:
             self._lora = import_module("vllm.lora.request").LoRARequest(ref, 1, str(adapter))
         self._at_work, self._closing = 0, False
 
     @property
-    def ref(self) -> str:
-        """`name@version`, or the artifact's id."""
-        return self._ref
-
-    @property
-    def context(self) -> int:
-        """Most tokens of prompt and answer together."""
-        return self._context
-
-    @property
     def load(self) -> tuple[int, int]:
         """(answers in the making, requests that wait): vLLM says only how many there are together."""
         return self._at_work, 0
 
-    def chat_ids(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
-        """As `ServedModel.chat_ids`."""
-        return self._prompts.chat_ids(messages, tools)
-
-    def text_ids(self, text: str) -> list[int]:
-        """As `ServedModel.text_ids`."""
-        return self._prompts.text_ids(text)
-
-    def tokens(self, ids: Sequence[int]) -> list[Token]:
-        """As `ServedModel.tokens`."""
-        self._check(ids, 0)
-        return [self._spelling.token(token) for token in ids]
-
     async def generate(self, ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """As `ServedModel.generate`."""
-        self._check(ids, sampling.max_tokens)
-        for token in sampling.logit_bias:
-            self._check([token], 0)
+        self._check_answer(ids, sampling)
         kinds = import_module("vllm.sampling_params")
         arguments = sampling_arguments(sampling, self._end)
         if sampling.json_only:
@@ -196,17 +170,6 @@ class VllmModel:
         while self._at_work:
             await asyncio.sleep(_WAIT_S)
         await asyncio.to_thread(self._engine.shutdown)
-
-    def _check(self, ids: Sequence[int], made: int) -> None:
-        if not ids:
-            raise ParameterError("the prompt is empty", hint="Say something.")
-        if len(ids) + made > self._context:
-            raise ParameterError(
-                f"prompt and answer of {len(ids) + made} tokens are longer than the context of {self._context}",
-                hint="Shorten the prompt, or lower max_tokens.",
-            )
-        if not 0 <= min(ids) <= max(ids) < self._size:
-            raise ParameterError(f"token ids go from 0 to {self._size - 1}", hint="Use this model's tokenizer.")
 
     async def _outputs(self, ids: Sequence[int], asked: Any) -> AsyncGenerator[Any, None]:
         """What the engine gives; closing it aborts the request."""
