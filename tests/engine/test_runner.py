@@ -142,3 +142,33 @@ def test_a_tool_that_returns_anything_else_is_a_defect(runner: Runner) -> None:
     bad = Tool("bad", 1, "pure", Params, lambda p, c: {"rows": 1}, "bad", inputs=())  # type: ignore[arg-type,return-value]
     with pytest.raises(CorpusmithError, match="not a ToolResult"):
         runner.run_step(bad, {}, {})
+
+
+def test_a_step_found_done_puts_right_what_the_world_lost_once_it_is_approved(runner: Runner) -> None:
+    lost, repaired = [False], list[str]()
+
+    def repair(_params: Params, artifact: Any, services: Any) -> Any:
+        assert services["place"] == "here"
+        return (lambda: repaired.append(artifact.id)) if lost[0] else None
+
+    def spends(params: Params, _inputs: Any, _services: Any) -> frozenset[Effect]:
+        return frozenset({Effect.PUBLISH}) if params.rows > 2 else frozenset()
+
+    tool = Tool("post", 1, "pure", Params, make_rows, "post rows", inputs=(), spends=spends, repair=repair)
+    runner.services = {"place": "here"}
+    made = runner.run_step(tool, {"rows": 2}, {})
+    assert runner.run_step(tool, {"rows": 2}, {}).cached
+    assert repaired == []
+    lost[0] = True
+    assert runner.run_step(tool, {"rows": 2}, {}).cached
+    assert repaired == [made.id]
+    runner.approve = lambda _action, _args: "grant"
+    public = runner.run_step(tool, {"rows": 3}, {})
+    runner.approve = lambda _action, _args: "ask"
+    with pytest.raises(ApprovalRequired):
+        runner.run_step(tool, {"rows": 3}, {})
+    assert repaired == [made.id]
+    runner.approve = lambda _action, _args: "grant"
+    assert runner.run_step(tool, {"rows": 3}, {}).cached
+    assert repaired == [made.id, public.id]
+    assert len(CALLS) == 2

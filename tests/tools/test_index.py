@@ -14,7 +14,7 @@ from retrieval_corpus import ROWS
 from corpusmith.core.errors import ParameterError, PreconditionError
 from corpusmith.core.gates import Scorecard
 from corpusmith.core.tools import Effect
-from corpusmith.models.retrieval.opening import IndexAccess, OpenIndex, load_server, open_index
+from corpusmith.models.retrieval.opening import IndexAccess, OpenIndex, open_index
 from corpusmith.store.dataset import StoredDataset
 from corpusmith.tools.index import TOOL, IndexParams
 
@@ -108,30 +108,6 @@ def test_an_index_built_with_another_embedding_is_refused(made: Any, make_datase
         open_index(plain, IndexAccess(embedder=stranger))
     with pytest.raises(PreconditionError, match="is no index"):
         open_index(make_dataset(ROWS))
-
-
-def test_a_server_holds_the_newest_index_under_its_alias(
-    make_dataset: Make, call_tool: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from qdrant_client import QdrantClient
-
-    from corpusmith.tools import index as module
-
-    client = QdrantClient(":memory:")
-    monkeypatch.setattr(client, "close", lambda: None)
-    monkeypatch.setattr(client, "create_payload_index", lambda *_: None)  # local mode warns that it has none
-    monkeypatch.setattr(module, "open_client", lambda *_: client)
-    params = IndexParams(store="http://localhost:6333", alias="notes", questions=0)
-    result, first = call_tool(TOOL, params, {"data": make_dataset(ROWS)})
-    assert client.count("notes").count == result.chunks
-    kept = [row for row in ROWS if "masons" not in row["text"]]
-    result, second = call_tool(TOOL, params, {"data": make_dataset(kept)})
-    assert client.count("notes").count == result.chunks < first.rows
-    assert len(client.get_collections().collections) == 1
-    store = load_server(second, "http://localhost:6333", client=client)
-    assert store.count() == result.chunks
-    assert load_server(first, "http://localhost:6333", client=client).count() == first.rows
-    assert client.count("notes").count == result.chunks
 
 
 def test_dense_search_needs_vectors(make_dataset: Make, call_tool: Any) -> None:

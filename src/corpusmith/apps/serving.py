@@ -9,6 +9,7 @@ from corpusmith.apps.approving import actor
 from corpusmith.apps.compose import App
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import Settings
+from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.serving.contract import Grounder
 from corpusmith.models.serving.extra import EngineKind
 from corpusmith.models.serving.fleet import Open
@@ -54,7 +55,7 @@ def make_parts(settings: Settings, endpoint: str, log: str | None = None, engine
         endpoints=endpoints,
         keys=ApiKeys(database),
         folder=settings.workspace / "serving" / endpoint,
-        grounders={} if wanted.index is None else {"*": _grounder(app, wanted.index)},
+        grounders={} if wanted.index is None else {"*": _grounder(app, wanted.index, settings)},
         log=log,
     )
 
@@ -70,11 +71,16 @@ def _on_vllm(plain: EngineOpener, settings: Settings) -> Open:
     return VllmOpener(plain, settings.workspace / "serving" / "merged")
 
 
-def _grounder(app: App, index: str) -> Grounder:
+def _grounder(app: App, index: str, settings: Settings) -> Grounder:
+    """An index to answer from: on the Qdrant server that it was built for, else from a copy of this process's own."""
     try:
         from corpusmith.models.retrieval.grounder import open_grounder
+        from corpusmith.models.retrieval.opening import IndexAccess, manifest_of_index
     except ImportError as error:
         raise ParameterError(
             f"--index needs the extra `retrieve` ({error.name} missing)", hint="pip install 'corpusmith[retrieve]'"
         ) from error
-    return open_grounder(app.workspace.artifacts.open(index))
+    artifact = app.workspace.artifacts.open(index)
+    openai = HostedAccess(base_url=settings.model_base_url, api_key=settings.openai_api_key)
+    store, key = manifest_of_index(artifact).store, settings.qdrant_api_key
+    return open_grounder(artifact, IndexAccess(store_url=store, store_key=key, openai=openai))

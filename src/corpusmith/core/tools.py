@@ -223,6 +223,9 @@ class Tool(Generic[P]):
         snapshot: For `observe`: what the world looks like now, as plain data.
         spends: Effects that this very call has beside the declared ones, by params, inputs and services (a machine
             that is paid by the hour); None = none.
+        repair: For a step that was done before, by params, artifact and services: a call that puts right what the
+            world has lost of it since (an alias on a server), or None where nothing is lost. It is approved like the
+            step.
     """
 
     name: str
@@ -237,3 +240,4 @@ class Tool(Generic[P]):
     check: Callable[[P, Mapping[str, Dataset]], None] | None = None
     snapshot: Callable[[P, Mapping[str, Any]], dict[str, Any]] | None = None
     spends: Callable[[P, Mapping[str, Dataset], Mapping[str, Any]], frozenset[Effect]] | None = None
+    repair: Callable[[P, Dataset, Mapping[str, Any]], Callable[[], None] | None] | None = None

@@ -108,13 +108,13 @@ class Runner:
         artifact_id = fingerprint(identity)
         done = self.workspace.artifacts.find(artifact_id)
         if done is not None and tool.kind != "effect":
+            self._repair(tool, given, datasets, done)
             return self._found(tool, done)
         if tool.check is not None:
             tool.check(given, datasets)
         self.cancel.check()
         self._reserve(tool)
-        if GUARDED & self._effects(tool, given, datasets):
-            self._ask(tool, given, {role: data.id for role, data in datasets.items()})
+        self._approve(tool, given, datasets)
         return self._run(tool, given, datasets, seed, snapshot, artifact_id)
 
     def _found(self, tool: Tool[Any], record: ArtifactRecord) -> StepOutcome:
@@ -132,6 +132,22 @@ class Runner:
         """What this very call does to the world."""
         more = frozenset[Effect]() if tool.spends is None else tool.spends(params, datasets, self.services)
         return tool.effects | more
+
+    def _repair(
+        self, tool: Tool[Any], params: ToolParams, datasets: Mapping[str, StoredDataset], done: ArtifactRecord
+    ) -> None:
+        """Put right what the world has lost of a step that was done before."""
+        if tool.repair is None:
+            return
+        put_right = tool.repair(params, self.workspace.artifacts.open(done.id), self.services)
+        if put_right is not None:
+            self._approve(tool, params, datasets)
+            put_right()
+            self.emit(f"{tool.name}: put right what was lost of {done.id[:12]}")
+
+    def _approve(self, tool: Tool[Any], params: ToolParams, datasets: Mapping[str, StoredDataset]) -> None:
+        if GUARDED & self._effects(tool, params, datasets):
+            self._ask(tool, params, {role: data.id for role, data in datasets.items()})
 
     def _ask(self, tool: Tool[Any], params: ToolParams, artifacts: dict[str, str]) -> None:
         """Stop unless the step, which has a guarded effect, is approved; use the approval up."""

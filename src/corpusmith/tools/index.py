@@ -32,17 +32,15 @@ from corpusmith.models.retrieval.index_file import LSA, MANIFEST, STATS, VECTORS
 from corpusmith.models.retrieval.kinds import Kind
 from corpusmith.models.retrieval.lsa import DIMENSION, LsaEmbedder
 from corpusmith.models.retrieval.pairs import build_exam
-from corpusmith.models.retrieval.points import points_of
 from corpusmith.models.retrieval.search import Mode
-from corpusmith.models.retrieval.server_store import ServerStore, open_client, server_name
-from corpusmith.models.retrieval.store import sync
+from corpusmith.models.retrieval.server_store import LOOPBACK, open_client
 from corpusmith.models.retrieval.terms import Terms, TermStats, count_terms
 from corpusmith.models.retrieval.vector_memory import embed_all
 from corpusmith.tools.index_chunks import cut_documents, language_of
 from corpusmith.tools.index_grades import write_grades
+from corpusmith.tools.index_server import publish, repair_with
 
 MEMORY = "vectors.sqlite"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class IndexParams(ToolParams):
@@ -182,7 +180,7 @@ def run(params: IndexParams, ctx: StepContext) -> IndexResult:
     mode: Mode = "sparse" if embedder is None else "hybrid"
     metrics = {name: found.value for name, found in write_grades(ctx.writer, exam, answered, mode, ctx.seed).items()}
     if params.store is not None:
-        _publish(params, ctx, manifest, indexed)
+        publish(ctx, manifest, indexed)
     return IndexResult(
         documents=cut.documents,
         chunks=len(chunks),
@@ -239,22 +237,6 @@ def _telling(ctx: StepContext, total: int) -> Callable[[int], None]:
     return told
 
 
-def _publish(params: IndexParams, ctx: StepContext, manifest: IndexManifest, indexed: Indexed) -> None:
-    """Fill a collection of its own on the server, then let the alias point at it."""
-    assert params.store is not None
-    key = ctx.services.get("qdrant_key")
-    store = ServerStore(
-        open_client(params.store, key), manifest.collection, manifest.dimension, server_name(params.store)
-    )
-    try:
-        store.index_fields(manifest.fields)
-        sync(store, points_of(indexed.chunks, indexed.terms, indexed.titles, indexed.vectors))
-        gone = store.take_over(params.alias)
-    finally:
-        store.close()
-    ctx.emit(f"index: {manifest.collection} is {params.alias} now" + (f", {', '.join(gone)} is gone" if gone else ""))
-
-
 def spends(params: IndexParams, _inputs: Mapping[str, Dataset], _services: Mapping[str, Any]) -> frozenset[Effect]:
     """Money, where a server that is not one's own embeds; publishing, where another machine is to hold the index."""
     found = set()
@@ -283,4 +265,5 @@ TOOL = Tool(
     check=check,
     snapshot=_snapshot,
     spends=spends,
+    repair=lambda params, index, services: repair_with(params.store, services.get("qdrant_key"), index),
 )

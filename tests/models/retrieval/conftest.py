@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from qdrant_server import QdrantServer
 from retrieval_corpus import ROWS
-from retrieval_doubles import STORES, TEXTS, build_index, point_of
+from retrieval_doubles import DIMENSION, STORES, TEXTS, build_index, point_of
 
 from corpusmith.models.retrieval.grounder import CorpusGrounder, open_grounder
+from corpusmith.models.retrieval.server_store import ServerStore, open_client
 from corpusmith.models.retrieval.store import StoredPoint, VectorStore
 from corpusmith.store.dataset import StoredDataset
 
@@ -20,12 +22,20 @@ def points() -> list[StoredPoint]:
     return [point_of(n, text, **named[n]) for n, text in enumerate(TEXTS)]
 
 
-@pytest.fixture(params=["edge", "client"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+@pytest.fixture(params=["edge", "client", "server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, qdrant: QdrantServer) -> Iterator[VectorStore]:
     """Each store that keeps the contract, empty."""
-    made = STORES[request.param](tmp_path)
+    over_http = request.param == "server"
+    made = ServerStore(open_client(qdrant.url), "c", DIMENSION) if over_http else STORES[request.param](tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def qdrant() -> Iterator[QdrantServer]:
+    """A Qdrant server that holds nothing."""
+    with QdrantServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qdrant_server import QdrantServer
 from retrieval_doubles import DIMENSION, STORES, point_of, vector_of
 
 from corpusmith.core.errors import ParameterError, PreconditionError, SourceError
 from corpusmith.models.retrieval.edge_store import EdgeStore
-from corpusmith.models.retrieval.server_store import ServerStore, open_client, server_errors
+from corpusmith.models.retrieval.server_store import ServerStore, open_client
 from corpusmith.models.retrieval.store import DENSE, TERMS, Search, StoredPoint, VectorStore, Where, sync
 from corpusmith.models.retrieval.terms import Sparse, Terms
 
@@ -69,8 +70,14 @@ def test_filters_by_value_by_span_and_without_rows(store: VectorStore, points: P
     assert "a#4" not in rows(store, "bridge", without_rows=("a#4",))
 
 
-def test_eight_writers_at_once_lose_nothing_of_the_embedded_store(tmp_path: Path) -> None:
-    store = EdgeStore(tmp_path / "shard", DIMENSION)
+@pytest.mark.parametrize("over_http", [False, True])
+def test_eight_writers_at_once_lose_nothing(over_http: bool, tmp_path: Path, qdrant: QdrantServer) -> None:
+    def opened() -> VectorStore:
+        if over_http:  # the client's connections are shared by the threads, as those of one process are
+            return ServerStore(open_client(qdrant.url), "c", DIMENSION)
+        return EdgeStore(tmp_path / "shard", DIMENSION)
+
+    store = opened()
     points = [point_of(n, f"text number {n} of a writer") for n in range(8 * 60)]
     failed: list[BaseException] = []
 
@@ -90,29 +97,31 @@ def test_eight_writers_at_once_lose_nothing_of_the_embedded_store(tmp_path: Path
     assert failed == []
     assert store.count() == 480
     store.close()
-    again = EdgeStore(tmp_path / "shard", DIMENSION)
+    again = opened()
     assert again.digests() == {point.id: point.payload["digest"] for point in points}
     again.close()
 
 
-def test_the_stores_find_the_same(tmp_path: Path) -> None:
+def test_the_stores_find_the_same(tmp_path: Path, qdrant: QdrantServer) -> None:
     rng = np.random.default_rng(7)
     words = [f"word{n}" for n in range(300)]
     points = [point_of(n, " ".join(rng.choice(words, 30)), author=f"a{n % 3}") for n in range(300)]
     edge, client = (STORES[name](tmp_path) for name in ("edge", "client"))
-    for store in (edge, client):
+    server = ServerStore(open_client(qdrant.url), "c", DIMENSION)
+    for store in (edge, client, server):
         sync(store, points)
     for n in range(25):
         query = Terms("en").query(" ".join(rng.choice(words, 5)))
         where = (Where("author", any_of=("a1",)),) if n % 2 else ()
         for search in (Search(TERMS, query, 12, where), Search(DENSE, vector_of(1000 + n), 12, where)):
-            ours, theirs = edge.search(search), client.search(search)
-            assert [round(hit.score, 3) for hit in ours] == [round(hit.score, 3) for hit in theirs]
+            ours, *others = [store.search(search) for store in (edge, client, server)]
             level = round(ours[-1].score, 3)
-            above = [{hit.id for hit in found if round(hit.score, 3) > level} for found in (ours, theirs)]
-            assert above[0] == above[1]
-    edge.close()
-    client.close()
+            above = [{hit.id for hit in found if round(hit.score, 3) > level} for found in (ours, *others)]
+            for theirs in others:
+                assert [round(hit.score, 3) for hit in ours] == [round(hit.score, 3) for hit in theirs]
+            assert above[0] == above[1] == above[2]
+    for store in (edge, client, server):
+        store.close()
 
 
 def test_one_owner_of_a_folder_at_a_time(tmp_path: Path, points: Points) -> None:
@@ -128,45 +137,9 @@ def test_one_owner_of_a_folder_at_a_time(tmp_path: Path, points: Points) -> None
     again.close()
 
 
-def test_an_alias_is_moved_in_one_step_and_the_old_collection_goes(points: Points) -> None:
-    from qdrant_client import QdrantClient
-
-    client = QdrantClient(":memory:")
-    old, new = ServerStore(client, "x-1", DIMENSION), ServerStore(client, "x-2", DIMENSION)
-    old.upsert(points[:2])
-    assert old.take_over("x") == []
-    new.upsert(points[2:])
-    assert new.take_over("x") == ["x-1"]
-    assert new.take_over("x") == []
-    assert client.count("x").count == len(points) - 2
-    assert not client.collection_exists("x-1")
-    with pytest.raises(PreconditionError, match="embeddings of 8 numbers"):
-        ServerStore(client, "x-2", None)
-    client.close()
-
-
 def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
     with pytest.raises(ParameterError, match="no address"):
         open_client("localhost:6333")
     with pytest.raises(SourceError, match="cannot be reached") as caught:
         ServerStore(open_client("http://127.0.0.1:9", timeout_s=2), "c", None)
     assert "embedded store needs no server" in caught.value.hint
-
-
-def test_a_server_that_goes_away_between_two_questions(points: Points, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qdrant_client import QdrantClient
-    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-
-    store = ServerStore(QdrantClient(":memory:"), "c", DIMENSION, "the Qdrant server http://db")
-    store.upsert(points)
-
-    def gone(*_args: Any, **_kwargs: Any) -> None:
-        raise ResponseHandlingException(ConnectionError("refused"))
-
-    monkeypatch.setattr(store.client, "query_points", gone)
-    with pytest.raises(SourceError, match="http://db cannot be reached"):
-        rows(store, "frog")
-    with pytest.raises(SourceError, match="answers 403") as caught, server_errors("db"):
-        raise UnexpectedResponse(403, "Forbidden", b"", None)  # type: ignore[arg-type]
-    assert "QDRANT_API_KEY" in caught.value.hint
-    store.close()

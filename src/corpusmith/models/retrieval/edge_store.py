@@ -5,7 +5,6 @@ A second process is told so by a lock of ours, before Qdrant's own write-ahead l
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from corpusmith.core.errors import PreconditionError, WorkspaceError
+from corpusmith.models.retrieval.copy_lock import own
 from corpusmith.models.retrieval.extra import need_retrieval_libraries
 from corpusmith.models.retrieval.store import DENSE, DIGEST, FIELDS, TERMS, Hit, Search, StoredPoint, Where, ranked
 from corpusmith.models.retrieval.terms import Sparse
@@ -28,17 +28,18 @@ class EdgeStore:
         folder: Where; its parents are made.
         dimension: Numbers of an embedding; None = the index has none.
         anew: Whether to begin with an empty shard.
+        owner: Handle of the folder's lock (`copy_lock.own`), where the caller has it; closed with the store.
 
     Raises:
         PreconditionError: Another process or store has it open, or it was made for embeddings of another dimension.
         WorkspaceError: It cannot be read or written.
     """
 
-    def __init__(self, folder: Path, dimension: int | None, *, anew: bool = False) -> None:
+    def __init__(self, folder: Path, dimension: int | None, *, anew: bool = False, owner: int | None = None) -> None:
         need_retrieval_libraries("qdrant_edge")
         self.folder, self.dimension = folder, dimension
         self._writing = threading.Lock()
-        self._owner = _own(folder)
+        self._owner = own(folder) if owner is None else owner
         try:
             if anew:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -126,20 +127,6 @@ def _open(folder: Path, dimension: int | None) -> Any:
         hint = "It is a copy made from the index: delete it, and it is made anew."
         kind = PreconditionError if "ncompatible" in str(error) or "mismatch" in str(error) else WorkspaceError
         raise kind(f"the vector store {folder} cannot be opened: {error}", hint=hint) from error
-
-
-def _own(folder: Path) -> int:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder.with_name(f"{folder.name}.lock"), os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise PreconditionError(
-            f"the vector store {folder.name} is open elsewhere",
-            hint="One owner at a time: share it inside the process, or use a Qdrant server.",
-        ) from error
-    return handle
 
 
 def _filter(search: Search) -> Any | None:

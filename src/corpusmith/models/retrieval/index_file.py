@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corpusmith.core.errors import PreconditionError
+from corpusmith.core.fingerprints import fingerprint
 from corpusmith.models.retrieval.embedding import EmbedderIdentity
 from corpusmith.models.retrieval.fields import FieldInfo
 
@@ -70,8 +71,9 @@ class IndexManifest(BaseModel):
 
     @property
     def collection(self) -> str:
-        """Its collection on a server: one for every state of the corpus and every embedder."""
-        return f"{self.alias}-{self.content[:12]}-{self.embedder.digest[:6] or 'terms'}"
+        """Its collection on a server: one for every state of the corpus, embedder and way to count words."""
+        words = fingerprint([self.language, self.avg_len, self.titles])
+        return f"{self.alias}-{self.content[:12]}-{words[:6]}-{self.embedder.digest[:6] or 'terms'}"
 
     def save(self, path: Path) -> None:
         """Write it."""

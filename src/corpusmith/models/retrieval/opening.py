@@ -1,15 +1,14 @@
 """An index artifact, opened to be searched.
 
 The artifact itself is never written to: its chunks and vectors are loaded into a store. Embedded, that is a copy in the
-workspace, `retrieval/<artifact>/<n>`, made once and found again. One process owns a copy; a second process that opens
-the same index finds it taken and makes the next. On a server it is a collection, filled once.
+workspace (`copies`), on a server a collection (`server_index`).
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 from corpusmith.core.errors import NotFoundError, PreconditionError, SourceError
 from corpusmith.models.hosted.access import HostedAccess
 from corpusmith.models.retrieval.chunks import read_chunks
+from corpusmith.models.retrieval.copies import open_copy, sweep
 from corpusmith.models.retrieval.edge_store import EdgeStore
 from corpusmith.models.retrieval.embedding import Embedder, EmbedderIdentity, Vectors, same_embedder
 from corpusmith.models.retrieval.encoder import FolderEncoder
@@ -30,13 +30,11 @@ from corpusmith.models.retrieval.lsa import LsaEmbedder
 from corpusmith.models.retrieval.points import points_of
 from corpusmith.models.retrieval.reranking import CrossEncoder
 from corpusmith.models.retrieval.search import Retriever
+from corpusmith.models.retrieval.server_index import ServerIndex
 from corpusmith.models.retrieval.server_store import ServerStore, open_client, server_name
-from corpusmith.models.retrieval.store import VectorStore, sync
+from corpusmith.models.retrieval.store import StoredPoint, VectorStore, sync
 from corpusmith.models.retrieval.terms import Terms, TermStats
 from corpusmith.store.dataset import StoredDataset
-
-MOST_COPIES = 64
-READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,8 @@ def open_index(index: StoredDataset, access: IndexAccess | None = None) -> OpenI
     return OpenIndex(index.id, manifest, Retriever(store, terms, stats, embedder, reranker, access.reword))
 
 
-def load_server(index: StoredDataset, url: str, key: SecretStr | None = None, client: Any = None) -> ServerStore:
-    """The index's collection on a server, filled if it is not complete there.
+def on_server(index: StoredDataset, url: str, key: SecretStr | None = None, client: Any = None) -> ServerIndex:
+    """The index's place on a server; nothing is asked of it yet.
 
     Args:
         index: The artifact.
@@ -131,22 +129,33 @@ def load_server(index: StoredDataset, url: str, key: SecretStr | None = None, cl
         client: An open client instead.
 
     Raises:
-        SourceError: It cannot be reached.
+        ParameterError: It is no http address.
+        PreconditionError: The artifact is no index.
     """
-    manifest = manifest_of_index(index)
-    opened = client or open_client(url, key)
-    store = ServerStore(opened, manifest.collection, manifest.dimension, server_name(url))
-    if store.count() != manifest.chunks:
-        if client is None:
-            store.index_fields(manifest.fields)
-        _fill(index, manifest, store)
-    return store
+    manifest, opened = manifest_of_index(index), client or open_client(url, key)
+    store = ServerStore(opened, manifest.collection, manifest.dimension, server_name(url), make=False)
+    return ServerIndex(store, manifest, partial(_points, index, manifest))
 
 
-def _fill(index: StoredDataset, manifest: IndexManifest, store: VectorStore) -> None:
-    terms = Terms(manifest.language, manifest.avg_len)
+def load_server(index: StoredDataset, url: str, key: SecretStr | None = None, client: Any = None) -> ServerIndex:
+    """The index's place on a server, filled if it is not complete there. Arguments as of `on_server`.
+
+    Raises:
+        SourceError: It cannot be reached, or refuses.
+    """
+    found = on_server(index, url, key, client)
+    try:
+        found.fill()
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _points(index: StoredDataset, manifest: IndexManifest) -> Iterator[StoredPoint]:
     chunks = [chunk for table in index.batches() for chunk in read_chunks(table)]
-    sync(store, points_of(chunks, terms, manifest.titles, vectors_of(index, manifest)))
+    terms = Terms(manifest.language, manifest.avg_len)
+    return points_of(chunks, terms, manifest.titles, vectors_of(index, manifest))
 
 
 def vectors_of(index: StoredDataset, manifest: IndexManifest) -> Vectors | None:
@@ -166,25 +175,12 @@ def vectors_of(index: StoredDataset, manifest: IndexManifest) -> Vectors | None:
 
 
 def _embedded(index: StoredDataset, manifest: IndexManifest, access: IndexAccess) -> EdgeStore:
-    root = (access.folder or index.folder.parents[1] / "retrieval") / index.id
-    for copy in range(MOST_COPIES):
-        place = root / str(copy)
-        try:
-            store = EdgeStore(place, manifest.dimension, anew=not (root / f"{copy}.{READY}").exists())
-        except PreconditionError as error:
-            if "open elsewhere" in error.message:
-                continue
-            raise
-        if not (root / f"{copy}.{READY}").exists():
-            try:
-                _fill(index, manifest, store)
-            except BaseException:
-                store.close()
-                shutil.rmtree(place, ignore_errors=True)
-                raise
-            (root / f"{copy}.{READY}").write_text(f"{manifest.chunks}\n", "utf-8")
-        return store
-    raise PreconditionError(f"index {index.id} is open {MOST_COPIES} times", hint="Use a Qdrant server instead.")
+    artifacts = index.folder.parent
+    root = access.folder or artifacts.parent / "retrieval"
+    store = open_copy(root / index.id, manifest.dimension, lambda made: sync(made, _points(index, manifest)))
+    if access.folder is None:
+        sweep(root, lambda id_: (artifacts / id_).is_dir())
+    return store
 
 
 def _embedder(index: StoredDataset, manifest: IndexManifest, terms: Terms, access: IndexAccess) -> Embedder | None:

@@ -1,12 +1,13 @@
 """A collection on a Qdrant server, behind the contract of `store`. Whole indexes are swapped by an alias.
 
-Every index is a collection of its own, `<name>-<artifact>`, and the alias `<name>` points at the one that answers. It
-is moved in one request once the new collection is complete, so a reader sees the old index or the new one, never a
-mix; then the old collection is deleted.
+Every state of an index is a collection of its own. It is marked ready once it is complete, and only then does the alias
+move to it, in one request (`server_names`): a reader sees the old index or the new one, never a mix.
 """
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from corpusmith.core.errors import ParameterError, PreconditionError, SourceError
 from corpusmith.models.retrieval.extra import need_retrieval_libraries
 from corpusmith.models.retrieval.fields import FieldInfo
+from corpusmith.models.retrieval.server_names import READY, moves, operations
 from corpusmith.models.retrieval.store import DENSE, DIGEST, FIELDS, TERMS, Hit, Search, StoredPoint, Where, ranked
 from corpusmith.models.retrieval.terms import Sparse
 
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 _PAGE = 1024
 TIMEOUT_S = 20
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class CollectionGoneError(SourceError):
+    """The server has no such collection, or it is not complete."""
 
 
 def open_client(url: str, api_key: SecretStr | str | None = None, timeout_s: int = TIMEOUT_S) -> QdrantClient:
@@ -41,7 +48,10 @@ def open_client(url: str, api_key: SecretStr | str | None = None, timeout_s: int
     from qdrant_client import QdrantClient
 
     key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-    return QdrantClient(url=url, api_key=key, timeout=timeout_s, check_compatibility=False)
+    with warnings.catch_warnings():
+        if parts.hostname in LOOPBACK:  # a key over plain http is nobody else's business there
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return QdrantClient(url=url, api_key=key, timeout=timeout_s, check_compatibility=False)
 
 
 def server_name(url: str) -> str:
@@ -55,18 +65,33 @@ class ServerStore:
 
     Args:
         client: Open client; closed with the store.
-        collection: Its name; made when it is not there.
+        collection: Its name.
         dimension: Numbers of an embedding; None = the index has none.
         where: What to call the server in messages.
+        make: Whether to make the collection where it is not there.
 
     Raises:
         SourceError: The server cannot be reached, or it refuses.
         PreconditionError: The collection is there, for embeddings of another dimension.
     """
 
-    def __init__(self, client: QdrantClient, collection: str, dimension: int | None, where: str = "") -> None:
+    def __init__(
+        self, client: QdrantClient, collection: str, dimension: int | None, where: str = "", *, make: bool = True
+    ) -> None:
         self.client, self.collection, self.dimension = client, collection, dimension
         self.where = where or "the Qdrant server"
+        self._read = collection
+        if make:
+            self.make()
+
+    def make(self) -> None:
+        """Make the collection where it is not there.
+
+        Raises:
+            SourceError: The server cannot be reached, or it refuses.
+            PreconditionError: It is there, for embeddings of another dimension.
+        """
+        client, collection, dimension = self.client, self.collection, self.dimension
         with self._told():
             if not client.collection_exists(collection):
                 _create(client, collection, dimension)
@@ -138,26 +163,40 @@ class ServerStore:
             vector = vector.tolist()
         with self._told():
             found = self.client.query_points(
-                self.collection, query=vector, using=search.using, limit=search.limit, query_filter=_filter(search)
+                self._read, query=vector, using=search.using, limit=search.limit, query_filter=_filter(search)
             )
         return ranked(Hit(str(point.id), float(point.score), point.payload or {}) for point in found.points)
 
-    def take_over(self, alias: str) -> list[str]:
-        """Point `alias` at this collection in one request; then delete the ones it pointed at. Returns their names."""
-        from qdrant_client.models import CreateAlias, CreateAliasOperation, DeleteAlias, DeleteAliasOperation
-
+    def aliases(self) -> dict[str, str]:
+        """Alias to collection, of the whole server."""
         with self._told():
-            known = self.client.get_aliases().aliases
-            old = [found.collection_name for found in known if found.alias_name == alias]
-            if old == [self.collection]:
-                return []
-            moves: list[Any] = [DeleteAliasOperation(delete_alias=DeleteAlias(alias_name=alias))] if old else []
-            create = CreateAlias(collection_name=self.collection, alias_name=alias)
-            moves.append(CreateAliasOperation(create_alias=create))
-            self.client.update_collection_aliases(moves)
-            for name in old:
+            return {found.alias_name: found.collection_name for found in self.client.get_aliases().aliases}
+
+    def read_when_ready(self) -> bool:
+        """Search the collection by the name that it has while it is complete. Returns whether it is."""
+        self._read = self.collection + READY
+        return self.aliases().get(self._read) == self.collection
+
+    def finish(self) -> None:
+        """Mark the collection as complete."""
+        self._change({self.collection + READY: self.collection})
+
+    def take_over(self, alias: str) -> list[str]:
+        """Make this collection the live one of `alias`, in one request. Returns the collections deleted for it."""
+        changes, gone = moves(self.aliases(), alias, self.collection)
+        if changes:
+            self._change(changes)
+        named = {of for name, of in self.aliases().items() if not name.endswith(READY)} if gone else set()
+        gone = [name for name in gone if name not in named]
+        with self._told():
+            for name in gone:
                 self.client.delete_collection(name)
-        return old
+        return gone
+
+    def _change(self, changes: Mapping[str, str | None]) -> None:
+        there = self.aliases()
+        with self._told():
+            self.client.update_collection_aliases(operations(changes, there))
 
     def close(self) -> None:
         """Close the connections."""
@@ -187,19 +226,35 @@ def server_errors(where: str) -> Iterator[None]:
             hint="Start it, check its address, or leave it out: the embedded store needs no server.",
         ) from error
     except UnexpectedResponse as error:
-        hint = "Set QDRANT_API_KEY." if error.status_code in (401, 403) else "See the server's log."
-        raise SourceError(f"{where} answers {error.status_code} {error.reason_phrase}", hint=hint) from error
+        raise _refused(where, error.status_code or 0, error.reason_phrase, error.content) from error
     except ApiException as error:
         raise SourceError(f"{where} refuses: {str(error)[:200]}", hint="See the server's log.") from error
 
 
+def _refused(where: str, status: int, reason: str, body: bytes) -> SourceError:
+    try:
+        said = str(json.loads(body)["status"]["error"])
+    except (ValueError, KeyError, TypeError):
+        said = body.decode("utf-8", "replace").strip()
+    message = f"{where} answers {status} {reason}" + (f": {said[:200]}" if said else "")
+    if status == 404 and "doesn't exist" in said:
+        return CollectionGoneError(message, hint="Open the index again: it is filled from its artifact.")
+    if status in (401, 403):
+        return SourceError(message, hint="Set QDRANT_API_KEY to a key that may write there.")
+    return SourceError(message, hint="See the server's log.")
+
+
 def _create(client: QdrantClient, collection: str, dimension: int | None) -> None:
+    from qdrant_client.http.exceptions import UnexpectedResponse
     from qdrant_client.models import Distance, Modifier, SparseVectorParams, VectorParams
 
     dense: dict[str, Any] = {} if dimension is None else {DENSE: VectorParams(size=dimension, distance=Distance.COSINE)}
-    client.create_collection(
-        collection, vectors_config=dense, sparse_vectors_config={TERMS: SparseVectorParams(modifier=Modifier.IDF)}
-    )
+    sparse: dict[str, SparseVectorParams] = {TERMS: SparseVectorParams(modifier=Modifier.IDF)}
+    try:
+        client.create_collection(collection, vectors_config=dense, sparse_vectors_config=sparse)
+    except UnexpectedResponse as error:
+        if error.status_code != 409:  # else somebody made it meanwhile
+            raise
 
 
 def _filter(search: Search) -> Any | None:
