@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,24 @@ settings.register_profile("here", deadline=None)
 settings.load_profile("here")
 
 
-def pytest_collection_finish() -> None:
+imported = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
     """What was imported stays: the collector looks at it no more, and a collection takes a tenth of the time."""
-    gc.collect()
-    gc.freeze()
+    global imported
+    if len(sys.modules) > imported + 200:  # a heavy library came with the test before
+        imported = len(sys.modules)
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_power_cut() -> Iterator[None]:
     """No test cuts the power, and what a killed process has written is with the system: nothing waits for a disk."""
 
-    def pragmas(connection: Any, _record: Any) -> None:
+    def pragmas(connection: Any) -> None:
         for line in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF"):
             connection.execute(line).close()
 

@@ -6,7 +6,9 @@ Rows live in Parquet; this holds what relates them. SQLite runs in WAL mode with
 
 from __future__ import annotations
 
+import os
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +27,9 @@ from sqlalchemy import (
     event,
     inspect,
 )
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 from corpusmith.core.errors import WorkspaceError
 
@@ -262,11 +264,15 @@ class Database:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.url = url or f"sqlite:///{root / LEDGER_NAME}"
-        if self.url.startswith("sqlite"):  # a file's connection costs nothing to open, and none is left open
-            self.engine: Engine = create_engine(self.url, connect_args={"timeout": 30}, poolclass=NullPool)
-            event.listen(self.engine, "connect", _sqlite_pragmas)
+        if self.url.startswith("sqlite"):
+            # Some stay open between sessions: the last one that closes writes the whole log back. None has to wait.
+            pool = {"poolclass": QueuePool, "pool_size": 4, "max_overflow": -1, "pool_use_lifo": True}
+            self.engine: Engine = create_engine(self.url, connect_args={"timeout": 30}, **pool)
+            event.listen(self.engine, "connect", _opened)
+            event.listen(self.engine, "checkout", _taken)
         else:
             self.engine = create_engine(self.url)
+        weakref.finalize(self, self.engine.dispose)  # who forgets to close leaves nothing open
         with self._refusals():
             self._make_tables()
 
@@ -305,7 +311,24 @@ class Database:
         self.engine.dispose()
 
 
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+_of_the_parent: list[Any] = []
+"""Connections that came with a fork. SQLite forbids their use, and closing them is use: they are let alone."""
+
+
+def _opened(connection: Any, record: Any) -> None:
+    record.info["process"] = os.getpid()
+    _sqlite_pragmas(connection)
+
+
+def _taken(connection: Any, record: Any, proxy: Any) -> None:
+    """Refuse a connection of another process; the pool then opens one of its own."""
+    if record.info["process"] != os.getpid():
+        _of_the_parent.append(connection)
+        record.dbapi_connection = proxy.dbapi_connection = None
+        raise DisconnectionError("opened by another process")
+
+
+def _sqlite_pragmas(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
