@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from corpusmith.agent.goals import Goal
@@ -105,13 +106,21 @@ def usable(method: Method, view: View) -> bool:
 
 def knob_schemas(method: Method) -> dict[str, dict[str, Any]]:
     """JSON schema of each knob of a method, from its tool's parameters; of thresholds the rules and their defaults."""
-    properties: dict[str, dict[str, Any]] = TOOLS[method.tool].params.model_json_schema()["properties"]
+    if method.name not in KNOBS:
+        return {}
+    properties = _properties(method.tool)
     shown = {}
-    for name in KNOBS.get(method.name, ()):
+    for name in KNOBS[method.name]:
         shown[name] = {key: value for key, value in properties[name].items() if key not in ("title", "default")}
         if name == "thresholds":
             shown[name] = {"type": "object", "rules": thresholds_of(method.name)}
     return shown
+
+
+@cache
+def _properties(tool: str) -> Mapping[str, Mapping[str, Any]]:
+    properties: dict[str, dict[str, Any]] = TOOLS[tool].params.model_json_schema()["properties"]
+    return properties
 
 
 def thresholds_of(method: str) -> dict[str, float]:

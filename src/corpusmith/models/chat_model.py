@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, SecretStr
@@ -145,7 +146,7 @@ class _Call(Generic[M]):
         """The answer by a tool call; None when tools do not work with this server, and text is to be tried."""
         chat = self.chat
         tool = {"type": "function", "function": {"name": TOOL, "description": _about(self.schema),
-                                                 "parameters": self.schema.model_json_schema()}}  # fmt: skip
+                                                 "parameters": _json_schema(self.schema)}}  # fmt: skip
         try:
             bound = chat._model.bind_tools([tool], tool_choice=TOOL)
         except NotImplementedError:
@@ -170,7 +171,7 @@ class _Call(Generic[M]):
         """The answer as a JSON object in the text, its schema told in words."""
         order = (
             f"Answer with one JSON object and nothing else. {_about(self.schema)} Its JSON schema:\n"
-            f"{json.dumps(self.schema.model_json_schema())}"
+            f"{json.dumps(_json_schema(self.schema))}"
         )
         messages = [*self.messages]
         if messages and messages[0].get("role") == "system":
@@ -251,6 +252,11 @@ class _Call(Generic[M]):
 def _secrets_of(model: BaseChatModel) -> list[str]:
     fields = (getattr(model, field, None) for field in type(model).model_fields)
     return [field.get_secret_value() for field in fields if isinstance(field, SecretStr) and field.get_secret_value()]
+
+
+@lru_cache(maxsize=32)
+def _json_schema(schema: type[BaseModel]) -> Mapping[str, Any]:
+    return schema.model_json_schema()
 
 
 def _about(schema: type[BaseModel]) -> str:

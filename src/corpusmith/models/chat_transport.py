@@ -6,8 +6,10 @@ ever; and nothing stops one that never stops sending.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,4 +45,13 @@ def bounded_client(timeout_s: float, max_bytes: int = MAX_BODY_BYTES) -> httpx.C
     def bound(response: httpx.Response) -> None:
         response.stream = Bounded(response)
 
-    return httpx.Client(timeout=timeout_s, follow_redirects=True, event_hooks={"response": [bound]})
+    hooks = {"response": [bound]}
+    return httpx.Client(timeout=timeout_s, follow_redirects=True, event_hooks=hooks, verify=_certificates())
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust, read once a process: that takes longer than a request does."""
+    import httpx
+
+    return httpx.create_ssl_context()

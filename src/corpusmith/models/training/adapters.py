@@ -77,15 +77,21 @@ def adapt(model: Any, settings: AdapterSettings, start: str | None, seed: int) -
         prepare: Any = peft.prepare_model_for_kbit_training
         model = prepare(model, use_gradient_checkpointing=False)
     if start is not None:
-        return peft.PeftModel.from_pretrained(model, start, is_trainable=True)
+        return _without_card(peft.PeftModel.from_pretrained(model, start, is_trainable=True))
     if settings.kind == "none":
         return model
     torch.manual_seed(seed)
     try:
-        return peft.get_peft_model(model, peft_config(settings))
+        return _without_card(peft.get_peft_model(model, peft_config(settings)))
     except ValueError as error:
         if "target modules" not in str(error).lower():
             raise
         raise ParameterError(
             f"adapter targets {', '.join(settings.targets)}: no such module in the model", hint="use all-linear"
         ) from error
+
+
+def _without_card(model: Any) -> Any:
+    """PEFT would write a card with every checkpoint, which takes longer than the weights; it is another step's work."""
+    model.create_or_update_model_card = lambda _folder: None
+    return model

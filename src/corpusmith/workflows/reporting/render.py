@@ -6,11 +6,12 @@ import json
 import re
 import time
 from collections import Counter
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from corpusmith.core.errors import NotFoundError
@@ -36,19 +37,10 @@ def write_report(workspace: Workspace, run_id: str, path: Path) -> None:
 
 def render(workspace: Workspace, story: RunStory) -> str:
     """The report as HTML."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "figure": figure,
-        "when": when,
-        "short": lambda text: str(text)[:12],
-        "clip": clip,
-        "breakable": breakable,
-    }
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
     path = [workspace.artifacts.open(record.id) for record in story.path]
     names = [story.name_of(record) for record in story.path]
     start, end = _figures(workspace, story.profile_start), _figures(workspace, story.profile_end)
-    return template.render(
+    return _template().render(
         story=story,
         outcome=story.outcome,
         gates=story.outcome.get("gates", []),
@@ -64,6 +56,20 @@ def render(workspace: Workspace, story: RunStory) -> str:
         wall_s=story.events[-1].time - story.events[0].time if story.events else 0.0,
         made=time.time(),
     )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    """The report's template, compiled once a process: a run writes its report more than once."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "figure": figure,
+        "when": when,
+        "short": lambda text: str(text)[:12],
+        "clip": clip,
+        "breakable": breakable,
+    }
+    return environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
 
 
 def _figures(workspace: Workspace, profile: str | None) -> dict[str, Any]:
