@@ -8,13 +8,15 @@ import html
 import json
 import random
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from corpusmith.core.errors import ParameterError, SourceError
-from corpusmith.evals.planting import PROFILES, PlantedTruth, ProfileName, plant
+from corpusmith.evals.planting import PROFILES, PlantedTruth, ProfileName, plant, planter
 from corpusmith.evals.planting.__main__ import main
 from corpusmith.evals.planting.prose import is_clean, jaccard
 from corpusmith.evals.planting.wording import words_of
@@ -34,12 +36,10 @@ _PATTERNS = (
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of made-up English prose, enough for a few hundred rows."""
-    root = tmp_path_factory.mktemp("prose")
+def prose(root: Path, documents: int) -> Path:
+    """A folder of made-up English prose."""
     rng = random.Random(5)
-    for number in range(70):
+    for number in range(documents):
         sentences = [rng.choice(_PATTERNS).format(*rng.sample(_NOUNS, 4), rng.choice(_VERBS)) for _ in range(80)]
         text = "\n\n".join(" ".join(sentences[place : place + 3]) for place in range(0, 80, 3))
         if number % 2:
@@ -50,10 +50,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough for a hundred rows."""
+    return prose(tmp_path_factory.mktemp("prose"), 16)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Enough for five hundred rows; read once for all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planter, "folder_rows", cache(planter.folder_rows))
+        yield prose(tmp_path_factory.mktemp("large"), 70)
+
+
 @pytest.fixture(scope="module", params=list(ProfileName))
-def planted(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PlantedTruth:
+def planted(request: pytest.FixtureRequest, large: Path, tmp_path_factory: pytest.TempPathFactory) -> PlantedTruth:
     out = tmp_path_factory.mktemp("out") / request.param
-    return plant(out, base=folder, profile=request.param, seed=3, rows=500)
+    return plant(out, base=large, profile=request.param, seed=3, rows=500)
 
 
 def read_rows(root: Path) -> dict[str, str]:
@@ -145,7 +159,7 @@ def test_the_truth_reads_back(planted: PlantedTruth) -> None:
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(folder: Path, tmp_path: Path) -> None:
     def contents(name: str, seed: int) -> dict[str, bytes]:
-        plant(tmp_path / name, base=folder, seed=seed, rows=300)
+        plant(tmp_path / name, base=folder, seed=seed, rows=100)
         root = tmp_path / name
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
@@ -175,7 +189,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(folder: Path, tmp_path
 
 
 def test_the_command_line_writes_and_reports(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = main([str(tmp_path / "out"), "--profile", "crawl", "--rows", "200", "--base", str(folder)])
+    status = main([str(tmp_path / "out"), "--profile", "crawl", "--rows", "100", "--base", str(folder)])
     assert status == 0
     assert "rows in" in capsys.readouterr().out
     assert main([str(tmp_path / "out2"), "--base", str(tmp_path / "missing")]) == 2

@@ -7,6 +7,8 @@ Python's modules are read by `sources.bundled`: the rows are the same for one ve
 from __future__ import annotations
 
 import re
+import sysconfig
+from functools import lru_cache
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser
@@ -29,12 +31,18 @@ def stdlib_rows(library: Path | None = None, half: Half | None = None) -> list[B
     Raises:
         SourceError: The folder holds no Python source.
     """
+    return list(_read_once(library or Path(sysconfig.get_path("stdlib")), half))
+
+
+@lru_cache(maxsize=2)
+def _read_once(library: Path, half: Half | None) -> tuple[BaseRow, ...]:
+    """Reading takes seconds, and a suite plants several corpora."""
     rows: list[BaseRow] = []
     for document in bundled_documents(library, half):
         rows.extend(pack(document.title, document.paragraphs, len(rows)))
     if not rows:
         raise SourceError("no English prose in Python's own modules", hint="Give a folder with --base.")
-    return without_near_duplicates(rows)
+    return tuple(without_near_duplicates(rows))
 
 
 def folder_rows(folder: Path) -> list[BaseRow]:
