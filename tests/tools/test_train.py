@@ -52,6 +52,8 @@ THINGS = ("river", "baker", "ship", "storm", "market", "harbour", "hill", "bread
 WORDS = [f"The {a} is near the {b}, and the {b} is near the {a}." for a in THINGS for b in THINGS]
 BRIEFLY = {"max_steps": 2}
 """A schedule for what is said of a training, whatever it learns."""
+SHORT = {"max_steps": 12}
+"""A schedule for trainings that are broken off."""
 Ask = Callable[..., StepOutcome]
 
 
@@ -132,7 +134,7 @@ def weights(step: StepOutcome) -> dict[str, Any]:
 def test_a_lora_learns_answers_and_tells_everything(ask: Ask, runner: Runner, base: str) -> None:
     said: list[str] = []
     runner.emit = said.append
-    step = ask(name="where", schedule={"epochs": 3})
+    step = ask(name="where", schedule={"epochs": 1})
     result, artifact, manifest = step.result, step.artifact, manifest_in(step)
     curve = [point["holdout_loss"] for point in read(step, "train.json")["curve"] if point["holdout_loss"]]
     assert result["holdout_loss"] == curve[-1] < curve[0] - 0.05
@@ -156,7 +158,7 @@ def test_a_lora_learns_answers_and_tells_everything(ask: Ask, runner: Runner, ba
     assert (
         sum(p.numel() for n, p in model.named_parameters() if "lora_" in n) == manifest.trainable == result["trainable"]
     )
-    assert ask(name="where", schedule={"epochs": 3}).cached
+    assert ask(name="where", schedule={"epochs": 1}).cached
 
 
 def read(step: StepOutcome, name: str) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def read(step: StepOutcome, name: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_preferences_are_learned_on_top_of_an_adapter(ask: Ask, put: Any) -> None:
-    first = ask()
+    first = ask(schedule=SHORT)
     pairs = [
         {"prompt": f"Where is the {THINGS[n % 9]}?", "chosen": "Near the hill.", "rejected": "Far away."}
         for n in range(20)
@@ -182,7 +184,7 @@ def test_preferences_are_learned_on_top_of_an_adapter(ask: Ask, put: Any) -> Non
 @pytest.mark.parametrize("shape", [Shape.TEXT, Shape.INSTRUCTION])
 def test_documents_are_pretrained_whole(ask: Ask, put: Any, runner: Runner, shape: Shape) -> None:
     data = put(WORDS[:40] if shape is Shape.TEXT else instructions(), shape)
-    step = ask(data, method="auto" if shape is Shape.TEXT else "pretrain", adapter={"kind": "none"})
+    step = ask(data, method="auto" if shape is Shape.TEXT else "pretrain", adapter={"kind": "none"}, schedule=BRIEFLY)
     manifest = manifest_in(step)
     assert (step.result["method"], manifest.kind) == ("pretrain", "full")
     assert manifest.trainable == manifest.parameters == step.result["parameters"]
@@ -218,7 +220,7 @@ def test_rows_without_an_answer_are_left_out_by_rule(ask: Ask, put: Any) -> None
 
 
 def test_a_loss_that_is_no_number_is_kept_for_the_record_only(ask: Ask) -> None:
-    step = ask(adapter={"kind": "none"}, schedule={"learning_rate": 1e30})
+    step = ask(adapter={"kind": "none"}, schedule=SHORT | {"learning_rate": 1e30})
     assert step.result["nan"] is True
     assert step.result["loss"] is None
     with pytest.raises(PreconditionError, match="no number"):
@@ -342,7 +344,7 @@ def test_more_than_was_allowed_is_not_spent(ask: Ask, runner: Runner, monkeypatc
     runner.budget = BudgetAccount(runner.workspace.database, "r-1", {"cost_usd": 0.01})
     refused(runner, ask, BudgetExceeded, "budget of 0.01 cost_usd")
     runner.budget = BudgetAccount(runner.workspace.database, "r-1", {"cost_usd": 1e9})
-    assert ask().result["usd"] > 0.01
+    assert ask(schedule=BRIEFLY).result["usd"] > 0.01
     assert runner.budget.spent("cost_usd") > 0.01
 
 
@@ -366,15 +368,15 @@ def test_stopped_and_gone_on_is_bitwise_undisturbed(
     ask: Ask, runner: Runner, tmp_path: Path, rows: StoredDataset, base: str, error: CorpusmithError
 ) -> None:
     calm = runner.cancel
-    runner.cancel = StopAfter(30, error)
+    runner.cancel = StopAfter(8, error)
     with pytest.raises(type(error)):
-        ask()
+        ask(schedule=SHORT)
     (staged,) = (path for path in runner.workspace.artifacts.staging.iterdir() if path.is_dir())
     (checkpoint,) = list((staged / "files" / "training" / "output").glob("checkpoint-*"))[-1:]
     assert checkpoint.is_dir()
     runner.cancel = calm
-    step = ask()
-    assert step.result["resumed_from"]
+    step = ask(schedule=SHORT)
+    assert 0 < step.result["resumed_from"] < step.result["steps"]
     assert not any(name.startswith("training") for name in step.artifact.record.files)
     undisturbed = elsewhere(runner, tmp_path, rows, base)
     assert weights(step).keys() == weights(undisturbed).keys()
@@ -390,7 +392,7 @@ def elsewhere(runner: Runner, tmp_path: Path, data: StoredDataset, base: str) ->
         shutil.copytree(runner.workspace.artifacts.root / name, other.artifacts.root / name)
     try:
         inputs = {"data": data.id, "base": base}
-        return Runner(other, runner.engine).run_step(TOOL, {"schedule": {"epochs": 2.0}}, inputs)
+        return Runner(other, runner.engine).run_step(TOOL, {"schedule": {"epochs": 2.0, **SHORT}}, inputs)
     finally:
         other.close()
 
@@ -407,10 +409,10 @@ torch.set_num_threads(1)
 class Kill:
     def check(self):
         done = list(Path(sys.argv[1]).glob("staging/*/files/training/output/checkpoint-*"))
-        if any(int(path.name.split("-")[1]) >= 12 for path in done):
+        if any(int(path.name.split("-")[1]) >= 6 for path in done):
             os.kill(os.getpid(), signal.SIGKILL)
 runner = Runner(Workspace.open(Path(sys.argv[1])), LocalEngine(workers=1), cancel=Kill())
-runner.run_step(TOOL, {"schedule": {"epochs": 2.0}}, {"data": sys.argv[2], "base": sys.argv[3]})
+runner.run_step(TOOL, {"schedule": {"epochs": 2.0, "max_steps": 12}}, {"data": sys.argv[2], "base": sys.argv[3]})
 """
 
 
@@ -424,8 +426,8 @@ def test_killed_and_gone_on_is_bitwise_undisturbed(
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     artifacts = runner.workspace.artifacts
     assert [name for name in artifacts.ids() if artifacts.open(name).record.kind == "model"] == [base]
-    step, undisturbed = ask(), elsewhere(runner, tmp_path, rows, base)
-    assert step.result["resumed_from"] >= 12
+    step, undisturbed = ask(schedule=SHORT), elsewhere(runner, tmp_path, rows, base)
+    assert 6 <= step.result["resumed_from"] < 12
     same = ("digest", "steps", "loss", "holdout_loss", "tokens", "loss_tokens")
     assert [step.result[key] for key in same] == [undisturbed.result[key] for key in same]
 
@@ -451,7 +453,7 @@ def test_a_full_disk_is_one_clear_error_and_it_goes_on_later(disk: Path, ask: As
                 (disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(disk).free - (40 << 10)))
 
     runner.cancel = Fill()
-    refused(runner, ask, WorkspaceError, "full")
+    refused(runner, ask, WorkspaceError, "full", schedule=SHORT)
     (disk / "ballast").unlink()
     runner.cancel = LocalEngine(workers=1).cancel
-    assert ask().result["resumed_from"]
+    assert ask(schedule=SHORT).result["resumed_from"]
