@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import pickle
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from corpusmith.core.rows import Shape
 from corpusmith.engine.local import LocalEngine
+from corpusmith.ops import boilerplate
 from corpusmith.ops.boilerplate import Boilerplate, CountBoilerplate, StripBoilerplate, find_boilerplate
 from corpusmith.ops.line_forms import Kind, line_form
 
@@ -45,6 +47,19 @@ def test_repeated_lines_are_found_counted_and_stripped(make_dataset: Any, engine
     assert stripped.column("text").to_pylist()[1].startswith("Article 1 tells")
     assert np.asarray(stripped.column("_changed:boilerplate")).tolist() == [0, 2] * 20
     assert not np.asarray(CountBoilerplate(found).apply(stripped).column("boilerplate_lines")).any()
+
+
+def test_lines_are_frequent_however_they_are_counted(make_dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fold = boilerplate._RoughFold()
+    batches = list(make_dataset(articles()).batches(rows=9))
+    few = functools.reduce(fold.merge, map(fold.fold, batches), fold.initial())
+    monkeypatch.setattr(boilerplate, "_MOST_CELLS", 3)
+    many = functools.reduce(fold.merge, map(fold.fold, batches), fold.initial())
+    assert few.counts is None
+    assert many.counts is not None
+    for least in (2, 20, 21, 0xFFFF):
+        assert (few.frequent(least) == many.frequent(least)).all()
+    assert not fold.initial().frequent(2).any()
 
 
 def test_row_of_nothing_but_boilerplate_becomes_empty(make_dataset: Any, engine: Any) -> None:

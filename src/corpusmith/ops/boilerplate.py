@@ -98,6 +98,16 @@ class _Rough:
             counts[here] = np.minimum(counts[here].astype(np.int64) + rows, 0xFFFF).astype(np.uint16)
         return counts
 
+    def frequent(self, least: int) -> U8:
+        """One bit a cell: whether `least` rows, at most 0xFFFF, have a line in it."""
+        if self.counts is not None or not self.cells:
+            return np.packbits(self.counted() >= least, bitorder="little")
+        cells, rows = np.unique(np.concatenate(self.cells), return_counts=True)  # few: no table of all cells is made
+        found = cells[rows >= least]
+        bits = np.zeros(1 << (CELL_BITS - 3), np.uint8)
+        np.bitwise_or.at(bits, found >> 3, (1 << (found & 7)).astype(np.uint8))
+        return bits
+
 
 @dataclass(frozen=True)
 class _RoughFold:
@@ -224,8 +234,7 @@ def find_boilerplate(
     rough = engine.fold(data, before, _RoughFold())
     sizes = {name: rows for name, rows in rough.groups.most_common(_MOST_GROUPS) if rows >= min_rows}
     least = min(0xFFFF, max(min_rows, int(min_share * min(sizes.values(), default=0))))
-    wanted = np.packbits(rough.counted() >= least, bitorder="little")
-    exact = engine.fold(data, before, _ExactFold(wanted, frozenset(sizes)))
+    exact = engine.fold(data, before, _ExactFold(rough.frequent(least), frozenset(sizes)))
     lines, doubtful = set[tuple[str, str]](), set[tuple[str, str]]()
     for (group, line), rows in exact.rows.items():
         form, long = exact.forms[line]

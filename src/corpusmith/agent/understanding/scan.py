@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from corpusmith.agent.understanding.paths import find_paths
 from corpusmith.agent.understanding.spelling import corrected
@@ -37,6 +38,8 @@ _SOFT = re.compile(
 _LONGEST_NUMBER = 18
 """Digits; a longer run is no amount of anything and is read as a word."""
 _WORD = re.compile(r"[^\W\d_]+")
+_compiled = lru_cache(maxsize=4096)(re.compile)
+"""There are more patterns than `re` itself keeps."""
 
 
 @dataclass(frozen=True)
@@ -168,14 +171,14 @@ class Scan:
         its own negations; what no rule reads then ends among the not understood.
         """
         at = 0
-        while match := re.compile(pattern).search(self.norm, at):
+        while match := _compiled(pattern).search(self.norm, at):
             at = max(match.end(), match.start() + 1)
             if negated or not _NEGATED.search(self.norm, 0, match.start()):
                 yield match
 
     def match_at(self, pattern: str, at: int) -> re.Match[str] | None:
         """The match of `pattern` that begins at `at`, or None."""
-        return re.compile(pattern).match(self.norm, at)
+        return _compiled(pattern).match(self.norm, at)
 
     def take(self, match: re.Match[str], counts: bool = True) -> str:
         """Use up a match; the person's own words for it. `counts` says that a wish was understood by it."""
