@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hand_made_models import make_evaluation, make_model
 
 from corpusmith.models.digests import model_digests
+from corpusmith.models.serving import extra
 from corpusmith.store.endpoints import Endpoints
 from corpusmith.store.registry import ModelRegistry
 from corpusmith.store.workspace import Workspace
@@ -71,9 +73,11 @@ def test_what_cannot_be_served_is_said_with_what_to_type_next(place: Place, call
         (("nope",), "no model 'nope'"),
         (("news",), "the model news has no champion to serve"),
         (("news@1", "--host", "0.0.0.0"), "without API keys the server listens to this machine only"),
-        (("news@1", "--engine", "vllm"), "vLLM is asked for, and it or a CUDA device is not here"),
+        (("news@1", "--engine", "vllm"), "vLLM is asked for, and vllm is not installed"),
         (("news@1", "--engine", "fast"), "--engine fast"),
         (("news@1", "--backend", "tgi"), "--backend tgi"),
+        (("news@1", "--max-replicas", "2"), "--min-replicas and --max-replicas are for Ray"),
+        (("news@1", "--backend", "ray", "--min-replicas", "3", "--max-replicas", "2"), "3 to 2 replicas are no range"),
         (("news@1", "--port", "70000"), "70000 is no port"),
         (("news@1", "--port", "0", "--name", "a/b"), "is no name"),
         (("news@1", "--port", "0", "--alert-scorer", "a:b"), "belong together"),
@@ -123,9 +127,51 @@ def test_deploy_is_refused_asked_for_and_denied(place: Place, call: Any) -> None
     place.hosted("two", promote=False)
     done = call("deploy", "news@2", *place.where)
     assert (done.status, "is not the champion" in done.err) == (2, True)
-    done = call("deploy", "news", *place.where, "--json")
+    done = call("deploy", "news", "--port", "0", *place.where, "--json")
     assert done.status == 4
     assert done.json["action"].startswith("tools/deploy-")
-    done = call("deploy", "news", "--approve", "deny", *place.where)
+    done = call("deploy", "news", "--port", "0", "--approve", "deny", *place.where)
     assert (done.status, "denied" in done.err) == (2, True)
     assert place.endpoints.all() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--backend", "tgi"), "--backend tgi"),
+        (("--engine", "fast"), "--engine fast"),
+        (("--engine", "vllm"), "vLLM is asked for, and vllm is not installed"),
+        (("--max-replicas", "2"), "--min-replicas and --max-replicas are for Ray"),
+        (("--backend", "ray", "--min-replicas", "0"), "0 to 4 replicas are no range"),
+        (("--host", "0.0.0.0"), "without API keys the server listens to this machine only"),
+        (("--port", "70000"), "port"),
+        (("--index", "nope"), "no dataset 'nope'"),
+    ],
+)
+def test_what_cannot_be_deployed_is_said_before_anybody_is_asked(
+    place: Place, call: Any, words: tuple[str, ...], said: str
+) -> None:
+    place.hosted("one")
+    done = call("deploy", "news", "--port", "0", *words, *place.where)
+    assert (done.status, said in done.err, "next:" in done.err) == (2, True, True), done.err
+    assert place.workspace.approvals.of("tools") == []
+
+
+def test_a_backend_whose_package_is_missing_is_said_by_serve_and_deploy(
+    place: Place, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.hosted("one")
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "ray" else find_spec(name))
+    for command in ("serve", "deploy"):
+        done = call(command, "news", "--port", "0", "--backend", "ray", *place.where)
+        assert (done.status, "(ray missing)" in done.err) == (2, True), done.err
+
+
+def test_deploying_to_a_port_in_use_is_said_before_anybody_is_asked(place: Place, call: Any) -> None:
+    place.hosted("one")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = call("deploy", "news", "--port", str(port), *place.where)
+    assert (done.status, f"port {port} of 127.0.0.1 is in use" in done.err) == (2, True), done.err

@@ -29,7 +29,7 @@ def commit_files(
     store: ArtifactStore, kind: str, files: Mapping[str, bytes | Path], inputs: Mapping[str, str], result: Any
 ) -> str:
     """Store side files (bytes, or a folder to copy) as an artifact; its id."""
-    tool = {"model": "train", "report": "evaluate"}[kind]
+    tool = {"model": "train", "report": "evaluate"}.get(kind, kind)
     listing = {name: len(body) if isinstance(body, bytes) else str(body) for name, body in files.items()}
     seen = [body.hex() for body in files.values() if isinstance(body, bytes)]
     artifact = fingerprint({"by hand": kind, "files": listing, "bodies": seen, "inputs": dict(inputs)})

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from corpusmith.core.errors import NotFoundError, ParameterError, PreconditionError
 from corpusmith.store.database import Database
-from corpusmith.store.endpoints import SILENT_S, Endpoints, Replica
+from corpusmith.store.endpoints import KEPT_S, SILENT_S, Endpoints, Replica
 from corpusmith.store.processes import began
 
 
@@ -82,6 +84,31 @@ def test_who_lives_is_looked_up_here_and_heard_of_from_elsewhere(endpoints: Endp
     endpoints.report(replica())
     endpoints.report(replica(troubles={"news@2": "no memory"}))
     assert [r.troubles for r in endpoints.living("news")] == [{"news@2": "no memory"}]
+
+
+def test_a_killed_process_is_never_shown_as_live_and_its_row_becomes_an_event(endpoints: Endpoints) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        endpoints.report(replica(id="news/2", pid=child.pid, began=began(child.pid)))
+        endpoints.report(replica())
+        assert len(endpoints.living("news")) == 2
+        child.kill()
+    assert [r.id for r in endpoints.living("news")] == ["news/1"]
+    assert [r.id for r in endpoints.clear("news")] == ["news/2"]
+    assert endpoints.clear("news") == []
+    lost = endpoints.events("news")[-1]
+    assert (lost.kind, lost.evidence["replica"], lost.evidence["state"]) == ("lost", "news/2", "serving")
+    assert [r.id for r in endpoints.replicas("news")] == ["news/1"]
+
+
+def test_rows_of_processes_that_ended_stay_for_a_while(endpoints: Endpoints) -> None:
+    now, long_ago = time.time(), time.time() - KEPT_S - 1
+    endpoints.report(replica(id="a", state="stopped", heartbeat=now))
+    endpoints.report(replica(id="b", state="failed", heartbeat=long_ago))
+    endpoints.report(replica(id="c", machine="elsewhere", heartbeat=now - SILENT_S - 1))
+    endpoints.report(replica(id="d", machine="elsewhere", heartbeat=long_ago))
+    endpoints.clear("news")
+    assert [r.id for r in endpoints.replicas("news")] == ["a", "c"]
+    assert [event.evidence["replica"] for event in endpoints.events("news")] == ["d"]
 
 
 def test_events_cannot_be_changed(endpoints: Endpoints) -> None:

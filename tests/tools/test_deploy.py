@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import httpx
 import pytest
 
 pytest.importorskip("fastapi")
-from hand_made_models import GOOD
+from hand_made_models import GOOD, commit_files
 from plain_server import Shop
 
 from corpusmith.core.errors import ApprovalRequired, ParameterError, PreconditionError
@@ -27,7 +28,8 @@ from corpusmith.models.serving.access import ServingAccess
 from corpusmith.models.serving.launch import Launcher, stop_endpoint
 from corpusmith.models.serving.server import ModelServer, ServeOptions
 from corpusmith.store.model_records import ModelVersion
-from corpusmith.tools.deploy import TOOL
+from corpusmith.store.servers import Servers
+from corpusmith.tools.deploy import TOOL, DeployParams, settled
 
 PLAIN_SERVER = Path(__file__).parents[1] / "servers" / "plain_server.py"
 
@@ -128,11 +130,15 @@ def test_a_running_server_follows_a_canary_is_tried_and_promoted_and_the_second_
         outcome = bench.deploy(two)
         assert outcome.result["deployed"]
         assert bench.endpoints.get("news").canary is None
+        bench.runner.approve = lambda *_: pytest.fail("asked")
         again = bench.deploy(two)
-        assert again.result["already"]
+        assert (again.result["already"], again.result["deployed"], again.result["urls"]) == (True, True, [server.url])
         assert again.id != outcome.id
         said = json.loads(again.artifact.file("deployment.json").read_text())
         assert said["result"]["version"] == "news@2"
+        health = said["facts"]["health"]
+        assert [(one["url"], one["state"], one["version"]) for one in health] == [(server.url, "serving", "news@2")]
+        assert again.result["ready_s"] == health[0]["ready_s"] > 0
         assert "deployed" in kinds(bench)
         assert outcome.artifact.record.kind == "endpoint"
         assert outcome.artifact.record.inputs == {"model": two.artifact}
@@ -220,6 +226,33 @@ def test_a_canary_that_fails_its_callers_is_removed(bench: Bench) -> None:
     assert not done["deployed"]
     assert "the canary news@2 fails" in done["failed"]
     assert done["undone"] == ["the canary is removed"]
+
+
+def test_what_is_served_with_other_settings_is_not_the_same(bench: Bench) -> None:
+    version = bench.promoted("one")
+    index = commit_files(bench.workspace.artifacts, "index", {"index.json": b"{}"}, {}, {})
+    with bench.serving() as server:
+        assert bench.deploy(version).result["deployed"]
+        bench.runner.approve = lambda *_: pytest.fail("asked")
+        for more, said in (({"backend": "ray"}, "on uvicorn"), ({"engine": "vllm"}, "runs on the engine plain")):
+            Servers(bench.workspace.database).enlist("news", "uvicorn", "plain")
+            with pytest.raises(PreconditionError, match=said):
+                bench.deploy(version, **more)
+        params = {"name": "news", "version": 1, "port": 0}
+        with pytest.raises(PreconditionError, match="already serves news on uvicorn"):
+            bench.runner.run_step(TOOL, params, {"model": version.artifact, "index": index})
+        assert bench.deploy(version).result["urls"] == [server.url]
+
+
+def test_who_was_not_asked_may_not_act(bench: Bench) -> None:
+    version = bench.promoted("one")
+    with bench.serving():
+        assert bench.deploy(version).result["deployed"]
+        assert settled(DeployParams(name="news", version=1), {}, bench.runner.services)
+    tool = replace(TOOL, settled=lambda *_: True)
+    with pytest.raises(PreconditionError, match="served news@1 a moment ago and does so no more"):
+        bench.runner.run_step(tool, {"name": "news", "version": 1, "port": 0}, {"model": version.artifact})
+    assert bench.endpoints.living("news") == []
 
 
 def test_what_is_served_otherwise_is_not_taken_over(bench: Bench) -> None:

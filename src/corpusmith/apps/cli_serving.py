@@ -15,6 +15,9 @@ EndpointArg = Annotated[str, typer.Argument(metavar="NAME", help="Name of the en
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines need keys.")]
 Port = Annotated[int, typer.Option(help="Port; 0 = a free one.")]
 Backend = Annotated[str, typer.Option(help="uvicorn (this process) or ray (replicas by load).")]
+Engine = Annotated[str, typer.Option(help="plain (transformers), or vllm (needs it and a GPU; not run yet).")]
+Least = Annotated[int | None, typer.Option("--min-replicas", help="ray: replicas that are there always; 1.")]
+Most = Annotated[int | None, typer.Option("--max-replicas", help="ray: most replicas; 4.")]
 Index = Annotated[str | None, typer.Option(help="Index that answers are grounded in, as MODEL+rag.")]
 
 
@@ -25,11 +28,9 @@ def serve(
     port: Port = 8000,
     backend: Backend = "uvicorn",
     index: Index = None,
-    engine: Annotated[
-        str, typer.Option(help="plain (transformers), or vllm (needs it and a GPU; not run yet).")
-    ] = "plain",
-    least: Annotated[int, typer.Option("--min-replicas", help="ray: replicas that are there always.")] = 1,
-    most: Annotated[int, typer.Option("--max-replicas", help="ray: most replicas.")] = 4,
+    engine: Engine = "plain",
+    least: Least = None,
+    most: Most = None,
     drain_seconds: Annotated[float, typer.Option(min=0, help="Most time for requests at work, when stopped.")] = 30.0,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Prompts and answers in the access log.")] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Personal data as placeholders in traces.")] = False,
@@ -76,6 +77,9 @@ def deploy(
     port: Port = 8000,
     backend: Backend = "uvicorn",
     index: Index = None,
+    engine: Engine = "plain",
+    least: Least = None,
+    most: Most = None,
     canary: Annotated[float, typer.Option(min=0, max=1, help="Share for a version that is not the champion.")] = 0.0,
     watch: Annotated[float, typer.Option(min=0, help="canary: seconds that both sides are compared.")] = 0.0,
     evaluation: Annotated[str | None, typer.Option(help="Evaluation of this very version, to hold to gates.")] = None,
@@ -86,7 +90,7 @@ def deploy(
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
-    """Bring a version to its endpoint, prove that it answers, or undo it. Needs an approval."""
+    """Bring a version to its endpoint, prove that it answers, or undo it. Needs an approval, unless it is there."""
     from corpusmith.apps.commands import deploy as command
 
     params = {
@@ -94,6 +98,9 @@ def deploy(
         "host": host,
         "port": port,
         "backend": backend,
+        "engine": engine,
+        "least": least,
+        "most": most,
         "canary_share": canary,
         "watch_s": watch,
         "probes": probes,

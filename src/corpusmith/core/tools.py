@@ -184,7 +184,10 @@ class Budget(Protocol):
 
 @dataclass(frozen=True)
 class StepContext:
-    """The only way a tool reaches the world; filled by the runner. `budget` is None outside a run."""
+    """The only way a tool reaches the world; filled by the runner. `budget` is None outside a run.
+
+    `may_act` is False where nobody was asked for an approval, since nothing was left to do (`Tool.settled`).
+    """
 
     inputs: Mapping[str, Dataset]
     writer: Writer
@@ -195,6 +198,7 @@ class StepContext:
     scratch: Path
     services: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget | None = None
+    may_act: bool = True
 
     def data(self) -> Dataset:
         """The input in the role `data`."""
@@ -223,6 +227,8 @@ class Tool(Generic[P]):
         snapshot: For `observe`: what the world looks like now, as plain data.
         spends: Effects that this very call has beside the declared ones, by params, inputs and services (a machine
             that is paid by the hour); None = none.
+        settled: For `effect`: whether the world is already as this very call wants it, by params, inputs and services:
+            nobody is asked for an approval then, and the tool may not act. None = never.
         repair: For a step that was done before, by params, artifact and services: a call that puts right what the
             world has lost of it since (an alias on a server), or None where nothing is lost. It is approved like the
             step.
@@ -240,4 +246,5 @@ class Tool(Generic[P]):
     check: Callable[[P, Mapping[str, Dataset]], None] | None = None
     snapshot: Callable[[P, Mapping[str, Any]], dict[str, Any]] | None = None
     spends: Callable[[P, Mapping[str, Dataset], Mapping[str, Any]], frozenset[Effect]] | None = None
+    settled: Callable[[P, Mapping[str, Dataset], Mapping[str, Any]], bool] | None = None
     repair: Callable[[P, Dataset, Mapping[str, Any]], Callable[[], None] | None] | None = None

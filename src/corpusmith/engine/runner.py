@@ -114,8 +114,10 @@ class Runner:
             tool.check(given, datasets)
         self.cancel.check()
         self._reserve(tool)
-        self._approve(tool, given, datasets)
-        return self._run(tool, given, datasets, seed, snapshot, artifact_id)
+        settled = tool.settled is not None and tool.settled(given, datasets, self.services)
+        if not settled:
+            self._approve(tool, given, datasets)
+        return self._run(tool, given, datasets, seed, snapshot, artifact_id, may_act=not settled)
 
     def _found(self, tool: Tool[Any], record: ArtifactRecord) -> StepOutcome:
         artifact = self.workspace.artifacts.open(record.id)
@@ -177,6 +179,7 @@ class Runner:
         seed: int,
         snapshot: dict[str, Any] | None,
         artifact_id: str,
+        may_act: bool,
     ) -> StepOutcome:
         artifacts = self.workspace.artifacts
         with artifacts.stage(artifact_id, self.cancel.check) as folder:
@@ -192,7 +195,7 @@ class Runner:
             try:
                 writer = StagedWriter(folder)
                 with full_disk_errors(self.workspace.root):
-                    result = self._call(tool, params, datasets, seed, writer, scratch)
+                    result = self._call(tool, params, datasets, seed, writer, scratch, may_act)
                     parts, counts, digest = writer.finish()
             except CorpusmithError as error:
                 self._log("step_finished", step=artifact_id, tool=tool.name, status="failed", error=error.message)
@@ -239,6 +242,7 @@ class Runner:
         seed: int,
         writer: StagedWriter,
         scratch: Path,
+        may_act: bool,
     ) -> ToolResult:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
@@ -252,6 +256,7 @@ class Runner:
             scratch=scratch,
             services=self.services,
             budget=self.budget,
+            may_act=may_act,
         )
         result = tool.run(params, context)
         if not isinstance(result, ToolResult):

@@ -233,6 +233,21 @@ class ReplicaRow(Base):
     heartbeat: Mapped[float] = mapped_column(Float)
 
 
+class ServerRow(Base):
+    """One `serve`: on uvicorn the process that answers, on Ray the one that holds the replicas up."""
+
+    __tablename__ = "servers"
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String, index=True)
+    machine: Mapped[str] = mapped_column(String)
+    pid: Mapped[int] = mapped_column(Integer)
+    began: Mapped[str] = mapped_column(String)
+    backend: Mapped[str] = mapped_column(String)
+    engine: Mapped[str] = mapped_column(String)
+    address: Mapped[str | None] = mapped_column(String)
+    created: Mapped[float] = mapped_column(Float)
+
+
 class EndpointEventRow(Base):
     """One thing that happened to an endpoint, with its evidence; only ever appended."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from corpusmith.core.errors import NotFoundError, ParameterError, PreconditionError
 from corpusmith.store.database import Database, EndpointEventRow, EndpointRow, ReplicaRow
@@ -23,6 +23,8 @@ from corpusmith.store.processes import is_alive
 
 SILENT_S = 15.0
 """A replica of another machine that said nothing for so long is taken for gone."""
+KEPT_S = 3600.0
+"""For so long the row of a process that ended stays, and that of one on another machine that fell silent."""
 
 ReplicaState = Literal["starting", "serving", "draining", "stopped", "failed"]
 Backend = Literal["uvicorn", "ray"]
@@ -92,6 +94,16 @@ class Replica(_Row):
         if self.machine == platform.node():
             return is_alive(self.pid, self.began)
         return (time.time() if now is None else now) - self.heartbeat < SILENT_S
+
+    def is_there(self) -> bool:
+        """Whether its process runs on this machine, whatever it says that it does."""
+        return self.machine == platform.node() and is_alive(self.pid, self.began)
+
+    def is_over(self, now: float) -> bool:
+        """Whether nobody needs its row any more: it was killed, or it ended a while ago."""
+        if self.state in ("stopped", "failed"):
+            return now - self.heartbeat > KEPT_S
+        return not self.lives(now) and (self.machine == platform.node() or now - self.heartbeat > KEPT_S)
 
 
 class EndpointEvent(_Row):
@@ -173,18 +185,27 @@ class Endpoints:
             PreconditionError: Processes that live serve something else under that name.
         """
         check_name(name)
-        wanted = {"model": model, "backend": backend, "index": index}
-        before = self.find(name)
+        self.refuse_other(name, model, backend, index)
+        wanted, before = {"model": model, "backend": backend, "index": index}, self.find(name)
         if before is not None and before.model_dump(include=set(wanted)) == wanted:
             return before
-        if before is not None and self.living(name):
-            raise PreconditionError(
-                f"the endpoint {name} already serves {before.model}"
-                + (f" with index {before.index}" if before.index else "")
-                + f" on {before.backend}",
-                hint=f"Stop it with `corpusmith endpoint stop {name}`, or take another --name.",
-            )
         return self._change(name, "declared", {**wanted, "canary": None, "canary_share": 0.0})
+
+    def refuse_other(self, name: str, model: str, backend: Backend, index: str | None) -> None:
+        """Refuse a name under which something else is served now.
+
+        Raises:
+            PreconditionError: It is.
+        """
+        now = self.find(name)
+        if now is None or (now.model, now.backend, now.index) == (model, backend, index) or not self.living(name):
+            return
+        raise PreconditionError(
+            f"the endpoint {name} already serves {now.model}"
+            + (f" with index {now.index}" if now.index else "")
+            + f" on {now.backend}",
+            hint=f"Stop it with `corpusmith endpoint stop {name}`, or take another --name.",
+        )
 
     def set_canary(self, name: str, version: int | None, share: float, why: str = "") -> Endpoint:
         """Give a version a share of the requests; None ends the canary.
@@ -233,6 +254,18 @@ class Endpoints:
         """Write what a process says of itself over what it said before."""
         with self.database.session() as session:
             session.merge(ReplicaRow(**replica.model_dump()))
+
+    def clear(self, name: str) -> list[Replica]:
+        """Take the rows of processes that are over off the record; of each that was killed an event stays (`lost`)."""
+        now = time.time()
+        over = [replica for replica in self.replicas(name) if replica.is_over(now)]
+        with self.database.session() as session:
+            for replica in over:
+                gone = session.execute(delete(ReplicaRow).where(ReplicaRow.id == replica.id))
+                if gone.rowcount and replica.state not in ("stopped", "failed"):  # type: ignore[attr-defined]
+                    said = replica.model_dump(include={"machine", "pid", "url", "log", "state", "version", "heartbeat"})
+                    session.add(self._event(name, "lost", {"replica": replica.id, **said}))
+        return over
 
     def _event(self, name: str, kind: str, evidence: Mapping[str, Any]) -> EndpointEventRow:
         return EndpointEventRow(endpoint=name, kind=kind, evidence=dict(evidence), by=self.by)

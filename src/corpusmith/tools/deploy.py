@@ -2,8 +2,9 @@
 
 Only the champion of its name is deployed whole, and only a version that passed its gates at all; a candidate whose
 newest evaluation passes may get a canary's share. The tool compares with what runs first: a version that every process
-serves and that is ready is left alone. It starts a server where none runs, lets those that run follow, waits until each
-reports the version healthy, asks it real questions, and keeps the evidence as its artifact.
+serves as wanted and that is ready is left alone, and nobody is asked about it. It starts a server where none runs, lets
+those that run follow, waits until each reports the version healthy, asks it real questions, and keeps the evidence as
+its artifact.
 
 When health, questions or canary fail, it takes back what it did (the canary, the server that it started, and the
 promotion when that belongs to the same run) and says so: a result with `deployed` false, not an error.
@@ -20,6 +21,7 @@ from pydantic import Field
 from corpusmith.core.errors import ParameterError, PreconditionError
 from corpusmith.core.tools import Effect, StepContext, Tool, ToolParams, ToolResult
 from corpusmith.models.serving.access import ServingAccess
+from corpusmith.models.serving.extra import EngineKind
 from corpusmith.models.serving.rollout import Rollout, RolloutFailed, Target
 from corpusmith.store.model_gates import passing_evaluation
 from corpusmith.store.model_records import ModelVersion, check_name
@@ -40,6 +42,7 @@ class DeployParams(ToolParams):
     )
     port: int = Field(8000, ge=0, le=65535, description="its port, 0 = a free one")
     backend: Literal["uvicorn", "ray"] = Field("uvicorn", description="uvicorn: one process; ray: replicas by load")
+    engine: EngineKind = Field("plain", description="plain: transformers; vllm: needs it and a CUDA GPU")
     replicas: tuple[int, int] | None = Field(None, description="ray: fewest and most replicas; null = 1 to 4")
     canary_share: float = Field(0.0, ge=0, le=1, description="share of the requests for a candidate; 0 = no canary")
     watch_s: float = Field(0.0, ge=0, le=86_400, description="canary: seconds that both sides are compared")
@@ -60,7 +63,7 @@ class DeployResult(ToolResult):
     endpoint: str
     version: str
     deployed: bool
-    already: bool = Field(description="it was served and ready before; nothing was done")
+    already: bool = Field(description="it was served as wanted and ready before; nothing was done")
     canary_share: float
     urls: tuple[str, ...] = ()
     replicas: int = 0
@@ -68,6 +71,7 @@ class DeployResult(ToolResult):
     probes: int = 0
     probe_p50_s: float | None = None
     probe_max_s: float | None = None
+    ready_s: float | None = Field(None, description="already: the slowest answer of a process that it is ready")
     failed: str | None = Field(None, description="what spoke against it")
     undone: tuple[str, ...] = ()
 
@@ -129,6 +133,36 @@ def may_be_deployed(registry: ModelRegistry, params: DeployParams) -> ModelVersi
     return version
 
 
+def settled(params: DeployParams, inputs: Mapping[str, Any], services: Mapping[str, Any]) -> bool:
+    """Whether every process serves it already, as wanted, and is ready; refuses what cannot be done.
+
+    Raises:
+        PreconditionError: Something else is served under the name, or a server cannot be started.
+        ParameterError: Its port is in use.
+    """
+    rollout = Rollout(serving_of(services), _target(params, inputs), lambda: None, lambda _text: None)
+    if rollout.already():
+        return True
+    rollout.refuse()
+    return False
+
+
+def _target(params: DeployParams, inputs: Mapping[str, Any]) -> Target:
+    return Target(
+        endpoint=params.endpoint or params.name,
+        model=params.name,
+        ref=f"{params.name}@{params.version}",
+        number=params.version,
+        share=params.canary_share,
+        host=params.host,
+        port=params.port,
+        backend=params.backend,
+        replicas=params.replicas,
+        engine=params.engine,
+        index=inputs["index"].id if "index" in inputs else None,
+    )
+
+
 def run(params: DeployParams, ctx: StepContext) -> DeployResult:
     """Bring it there, or undo it.
 
@@ -143,23 +177,17 @@ def run(params: DeployParams, ctx: StepContext) -> DeployResult:
             f"{version.ref} is artifact {version.artifact}, not {ctx.inputs['model'].id}",
             hint="Give the version that is meant.",
         )
-    target = Target(
-        endpoint=params.endpoint or params.name,
-        model=params.name,
-        ref=version.ref,
-        number=version.version,
-        share=params.canary_share,
-        host=params.host,
-        port=params.port,
-        backend=params.backend,
-        replicas=params.replicas,
-        index=ctx.inputs["index"].id if "index" in ctx.inputs else None,
-    )
-    rollout = Rollout(serving, target, ctx.cancel.check, ctx.emit)
+    rollout = Rollout(serving, _target(params, ctx.inputs), ctx.cancel.check, ctx.emit)
     there = rollout.already()
     if there:
         ctx.emit(f"{version.ref} is served already, and ready")
-        return _kept(ctx, rollout, _result(rollout, [r.url for r in there], already=True))
+        slowest = max(one["ready_s"] for one in rollout.facts["health"])
+        return _kept(ctx, rollout, _result(rollout, [r.url for r in there], already=True, ready_s=slowest))
+    if not ctx.may_act:
+        raise PreconditionError(
+            f"the endpoint {rollout.target.endpoint} served {version.ref} a moment ago and does so no more",
+            hint="Deploy it again; it needs an approval now.",
+        )
     try:
         rollout.bring_up()
         replicas = rollout.wait(params.health_timeout_s)
@@ -170,13 +198,14 @@ def run(params: DeployParams, ctx: StepContext) -> DeployResult:
         undone = [*rollout.undo(), *_take_promotion_back(registry, params, version, failure.message)]
         ctx.emit(f"{version.ref} is not deployed: {failure.message}")
         result = _result(rollout, [], failed=failure.message, undone=tuple(undone))
-        serving.endpoints.tell(target.endpoint, "deploy failed", result.model_dump(mode="json"))
+        serving.endpoints.tell(rollout.target.endpoint, "deploy failed", result.model_dump(mode="json"))
         return _kept(ctx, rollout, result)
     except BaseException:  # stopped half-way: nothing half-done is left
-        serving.endpoints.tell(target.endpoint, "deploy stopped", {"version": version.ref, "undone": rollout.undo()})
+        stopped = {"version": version.ref, "undone": rollout.undo()}
+        serving.endpoints.tell(rollout.target.endpoint, "deploy stopped", stopped)
         raise
     result = _result(rollout, [replica.url for replica in replicas])
-    serving.endpoints.tell(target.endpoint, "deployed", result.model_dump(mode="json"))
+    serving.endpoints.tell(rollout.target.endpoint, "deployed", result.model_dump(mode="json"))
     ctx.emit(f"{version.ref} answers at {', '.join(result.urls)}")
     return _kept(ctx, rollout, result)
 
@@ -229,7 +258,7 @@ def serving_of(services: Mapping[str, Any]) -> ServingAccess:
 
 TOOL = Tool(
     name="deploy",
-    version=1,
+    version=2,
     kind="effect",
     params=DeployParams,
     run=run,
@@ -239,4 +268,5 @@ TOOL = Tool(
     makes="endpoint",
     check=check,
     snapshot=snapshot,
+    settled=settled,
 )

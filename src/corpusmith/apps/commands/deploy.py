@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from corpusmith.apps.boundary import boundary
 from corpusmith.apps.commands.models import GATE_FAILED, open_registry
 from corpusmith.apps.commands.tools import run_alone
 from corpusmith.apps.output import say, show, show_json
-from corpusmith.models.serving.extra import need_serving_libraries
+from corpusmith.apps.runtimes import runtime_of
 from corpusmith.tools.registry import tool
 
 
@@ -24,7 +25,7 @@ def deploy(
 ) -> None:
     """Deploy `ref`. `given`: the index and the evaluation, if any."""
     with boundary(as_json, workspace):
-        need_serving_libraries()
+        runtime = runtime_of(params)
         index, evaluation = given
         opened, registry = open_registry(workspace)
         version = registry.resolve(ref)
@@ -32,7 +33,7 @@ def deploy(
             registry.judge(version, opened.resolve(evaluation).id)
         roles = [f"model={version.artifact}", *([f"index={opened.resolve(index).id}"] if index else [])]
         opened.close()
-        wanted = {"name": version.name, "version": version.version, **params}
+        wanted = {"name": version.name, "version": version.version, **params, **asdict(runtime)}
         done = run_alone(tool("deploy"), wanted, roles, 0, approver(*approving), workspace, as_json).result
         status = 0 if done["deployed"] else GATE_FAILED
         if as_json:
@@ -46,7 +47,9 @@ def deploy(
 def _tell(done: dict[str, Any]) -> None:
     ref, urls = done["version"], ", ".join(f"{url}/v1" for url in done["urls"])
     if done["already"]:
-        show(f"{ref} is served already, and ready, at {urls}; nothing was done")
+        replicas = "1 process" if done["replicas"] == 1 else f"each of {done['replicas']} processes"
+        show(f"{ref} is already served at {urls}; nothing was done")
+        show(f"  {replicas} reports it and is ready (/healthz 200 within {done['ready_s']:.3g} s)")
     elif done["deployed"]:
         share = f" as a canary ({done['canary_share']:.0%})" if done["canary_share"] else ""
         show(f"{ref} answers{share} at {urls}")

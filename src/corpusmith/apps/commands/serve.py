@@ -7,22 +7,23 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from corpusmith.apps.boundary import boundary
 from corpusmith.apps.output import say, show, show_json
+from corpusmith.apps.runtimes import LEAST, MOST, Runtime, runtime_of
 from corpusmith.apps.workspaces import open_existing
 from corpusmith.core.errors import ParameterError
 from corpusmith.core.settings import Settings, load_settings
 from corpusmith.models.serving.alerts import Thresholds, load_score
-from corpusmith.models.serving.extra import EngineKind, need_serving_libraries, need_vllm
 from corpusmith.models.serving.gate import refuse_open_elsewhere
-from corpusmith.models.serving.launch import STOP_ASKED
+from corpusmith.models.serving.launch import END_ASKED, STOP_ASKED
 from corpusmith.models.serving.sockets import listen, url_of
 from corpusmith.models.serving.structured import log_to
 from corpusmith.ops.pii import mask
 from corpusmith.store.api_keys import ApiKeys
-from corpusmith.store.endpoints import Backend, Endpoints
+from corpusmith.store.endpoints import Endpoints
+from corpusmith.store.servers import Servers
 from corpusmith.telemetry.opik_settings import opik_settings
 
 
@@ -34,25 +35,16 @@ def masked(text: str) -> str:
 def serve(ref: str, options: dict[str, Any], workspace: Path | None, as_json: bool) -> None:
     """Serve `ref` until SIGTERM or Ctrl-C; `options` are those of the command."""
     with boundary(as_json, workspace):
-        backend = options["backend"]
-        if backend not in get_args(Backend):
-            raise ParameterError(f"--backend {backend}", hint="It may be uvicorn or ray.")
-        if options["engine"] not in get_args(EngineKind):
-            raise ParameterError(f"--engine {options['engine']}", hint="It may be plain or vllm.")
         if (options["alert_scorer"] is None) != (options["alert_score"] is None):
             raise ParameterError("--alert-scorer and --alert-score belong together", hint="Give both, or neither.")
-        need_serving_libraries(*(["ray"] if backend == "ray" else []))
-        if options["engine"] == "vllm":
-            need_vllm()
+        runtime = runtime_of(options)
         open_existing(workspace).close()  # serving makes no workspace where there is none
         settings = load_settings(workspace)
-        if backend == "ray":
-            _on_ray(ref, options, settings, as_json)
-        else:
-            _here(ref, options, settings, as_json)
+        run = _on_ray if runtime.backend == "ray" else _here
+        run(ref, options, runtime, settings, as_json)
 
 
-def _here(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) -> None:
+def _here(ref: str, options: dict[str, Any], runtime: Runtime, settings: Settings, as_json: bool) -> None:
     from corpusmith.apps.compose import App
     from corpusmith.apps.serving import declared, make_parts
 
@@ -63,7 +55,8 @@ def _here(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) 
         say(f"corpusmith: opening {served.model} for {url_of(listener)} ...")
         from corpusmith.models.serving.server import ModelServer, run_server  # the web framework and torch: last
 
-        parts = make_parts(settings, endpoint, options["log_file"], options["engine"])
+        parts = make_parts(settings, endpoint, options["log_file"], runtime.engine)
+        Servers(app.workspace.database).enlist(endpoint, "uvicorn", runtime.engine)
         log_to(sys.stderr)
         server = ModelServer(listener, parts, _serve_options(options, settings))
 
@@ -74,7 +67,7 @@ def _here(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) 
     say("corpusmith: drained and stopped")
 
 
-def _on_ray(ref: str, options: dict[str, Any], settings: Settings, as_json: bool) -> None:
+def _on_ray(ref: str, options: dict[str, Any], runtime: Runtime, settings: Settings, as_json: bool) -> None:
     from corpusmith.apps.compose import App
     from corpusmith.apps.serving import declared, maker
     from corpusmith.apps.stopping import Stop
@@ -87,27 +80,28 @@ def _on_ray(ref: str, options: dict[str, Any], settings: Settings, as_json: bool
     endpoints = Endpoints(app.workspace.database, "serve")
     seen = endpoints.last_event(endpoint)
     stop = Stop(f"the endpoint {endpoint}", f"corpusmith serve {ref} --backend ray")
+    Servers(app.workspace.database).enlist(endpoint, "ray", runtime.engine, settings.train.address)
     say(f"corpusmith: opening {served.model} on Ray ...")
     with stop.on_signals():
         running = serve_on_ray(
-            maker(settings, endpoint, options["log_file"], options["engine"]), endpoint, options["host"],
+            maker(settings, endpoint, options["log_file"], runtime.engine), endpoint, options["host"],
             options["port"], options=_serve_options(options, settings),
-            scaling=Scaling(options["least"], options["most"], gpus=1.0 if options["engine"] == "vllm" else 0.0),
+            scaling=Scaling(*(runtime.replicas or (LEAST, MOST)), gpus=1.0 if runtime.engine == "vllm" else 0.0),
             address=settings.train.address,
         )  # fmt: skip
         try:
             _tell(running.url, endpoint, served.name, None, is_open, as_json)
-            while not stop.asked and not _stop_asked(endpoints, endpoint, seen):
+            while not stop.asked and not _asked(endpoints, endpoint, seen, STOP_ASKED):
                 time.sleep(0.5)
         finally:
-            running.stop()
+            running.stop(lambda: _asked(endpoints, endpoint, seen, END_ASKED))
     say("corpusmith: drained and stopped")
 
 
-def _stop_asked(endpoints: Endpoints, endpoint: str, seen: int) -> bool:
+def _asked(endpoints: Endpoints, endpoint: str, seen: int, kind: str) -> bool:
     if endpoints.last_event(endpoint) == seen:
         return False
-    return any(event.n > seen and event.kind == STOP_ASKED for event in endpoints.events(endpoint))
+    return any(event.n > seen and event.kind == kind for event in endpoints.events(endpoint))
 
 
 def _serve_options(options: dict[str, Any], settings: Settings) -> Any:

@@ -34,8 +34,22 @@ def need_vllm() -> None:
     Raises:
         PreconditionError: It is not installed, or there is no CUDA device.
     """
-    if find_spec("vllm") is None or not import_module("torch").cuda.is_available():
+    missing = ["vllm is not installed"] if find_spec("vllm") is None else []
+    if not import_module("torch").cuda.is_available():
+        missing.append("there is no CUDA device")
+    if missing:
         raise PreconditionError(
-            "vLLM is asked for, and it or a CUDA device is not here",
-            hint="Install vllm beside corpusmith[serve] on a machine with a GPU, or serve with the plain engine.",
+            f"vLLM is asked for, and {' and '.join(missing)}",
+            hint="Install vllm beside corpusmith[serve] on a machine with a GPU, or serve with --engine plain.",
         )
+
+
+def need_runtime(backend: str, engine: EngineKind) -> None:
+    """Check that what is to run a server is here.
+
+    Raises:
+        PreconditionError: A package is missing, or a GPU.
+    """
+    need_serving_libraries(*(["ray"] if backend == "ray" else []))
+    if engine == "vllm":
+        need_vllm()

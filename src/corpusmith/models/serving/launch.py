@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpusmith.core.errors import WorkspaceError
+from corpusmith.models.serving.ray_ending import end_on_ray
 from corpusmith.store.endpoints import Endpoints, Replica
 from corpusmith.store.files import workspace_errors
 from corpusmith.store.processes import began, is_alive, send
+from corpusmith.store.servers import Servers
 
-STOP_ASKED = "stop asked"
+STOP_ASKED, END_ASKED = "stop asked", "end asked"
+FORCED_S = 20.0
+"""Seconds that Ray gets to let its replicas go, when it may not wait for requests at work."""
 _PAUSE_S = 0.1
 
 
@@ -91,25 +95,42 @@ def stop_endpoint(
     """Ask every process that serves an endpoint to drain and end: (those that did, those that did not).
 
     The wish is an event of the endpoint, which whoever runs it elsewhere or on Ray reads; processes of this machine get
-    a signal too, save replicas on Ray: those it would cut off, and Ray would start others.
+    a signal too, save replicas on Ray: those it would cut off, and Ray would start others. What runs on this machine is
+    waited for until it is gone, not only until it says that it stopped; on Ray, so is who holds the replicas up.
+
+    With `kill`, what is left on a uvicorn is killed. Ray is told to let the replicas go without waiting for requests,
+    by who holds them up, and only when that has not happened within `FORCED_S` is it killed (`ray_ending`).
 
     Raises:
         NotFoundError: There is no such endpoint.
     """
     on_ray = endpoints.get(name).backend == "ray"
     living = endpoints.living(name)
+    holders = Servers(endpoints.database).here(name) if on_ray else []
     endpoints.tell(name, STOP_ASKED, {"replicas": [r.id for r in living], "why": why})
+
+    def left() -> list[Replica]:
+        ids = {replica.id for replica in endpoints.living(name)}
+        return [r for r in living if r.id in ids or (not on_ray and r.is_there())]
+
+    def ended() -> bool:
+        return not left() and not any(holder.lives() for holder in holders)
+
     for replica in [] if on_ray else living:
         send(replica.pid, replica.began, signal.SIGTERM)
-    _gone(lambda: not endpoints.living(name), wait_s)
-    left = endpoints.living(name)
-    if kill:
-        for replica in left:
+    _gone(ended, wait_s)
+    if kill and not ended():
+        if on_ray:
+            endpoints.tell(name, END_ASKED, {"why": why})
+            if not _gone(ended, FORCED_S):
+                end_on_ray(name, holders, FORCED_S)
+        for replica in left():
             send(replica.pid, replica.began, signal.SIGKILL)
-        _gone(lambda: not endpoints.living(name), 5.0)
-        left = endpoints.living(name)
-    names = {replica.id for replica in left}
-    return [r for r in living if r.id not in names], left
+        _gone(ended, 5.0)
+    still = left()
+    names = {replica.id for replica in still}
+    endpoints.clear(name)
+    return [r for r in living if r.id not in names], still
 
 
 def _gone(true: Callable[[], bool], wait_s: float) -> bool:

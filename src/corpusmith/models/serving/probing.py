@@ -121,9 +121,11 @@ def evidence(probes: list[Probe]) -> dict[str, Any]:
     }
 
 
-def is_ready(url: str, timeout_s: float = 5.0) -> bool:
-    """Whether the server says that it is ready."""
+def ready_s(url: str, timeout_s: float = 5.0) -> float | None:
+    """Seconds until the server said that it is ready; None when it did not."""
+    began = time.perf_counter()
     try:
-        return httpx.get(f"{url}/healthz", timeout=timeout_s).status_code == 200
+        ready = httpx.get(f"{url}/healthz", timeout=timeout_s).status_code == 200
     except httpx.HTTPError:
-        return False
+        return None
+    return round(time.perf_counter() - began, 4) if ready else None

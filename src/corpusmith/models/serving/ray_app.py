@@ -16,6 +16,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -29,6 +30,9 @@ from corpusmith.models.serving.sockets import listen, url_at
 from corpusmith.models.training.place import Place
 
 DEPLOYMENT = "replica"
+HASTE_S = 10.0
+"""Seconds that replicas get to close their models when nothing is waited for."""
+_PAUSE_S = 0.1
 _TOLD = re.compile(f"{REFUSED}(.*?){HINT}(.*?){END}", re.DOTALL)
 _log = logging.getLogger(__name__)
 
@@ -94,38 +98,56 @@ class RayEndpoint:
         deployment = application.deployments.get(DEPLOYMENT) if application else None
         return {str(getattr(s, "value", s)): n for s, n in deployment.replica_states.items()} if deployment else {}
 
-    def stop(self) -> None:
-        """Let the requests at work finish in every replica, then end what was started; the second time, nothing."""
+    def stop(self, in_haste: Callable[[], bool] = lambda: False) -> None:
+        """Let the requests at work finish in every replica, then end what was started; the second time, nothing.
+
+        Args:
+            in_haste: Asked meanwhile: whether to wait for the requests no longer.
+        """
         if self._stopped:
             return
         self._stopped = True
-        ray: Any = import_module("ray")
         try:
-            draining = ray.remote(_drain).options(num_cpus=0).remote(self.name)
-            ray.get(draining, timeout=self.drain_s + 30)
-            self._await_those_let_go()
+            if not self._drain(in_haste):
+                self._tell("end", HASTE_S)
         except Exception as error:  # noqa: BLE001 - whatever ails the cluster, the rest is still to be ended
             _log.warning("the replicas did not drain: %s", error)
         finally:
             self._stack.close()
 
-    def _await_those_let_go(self) -> None:
-        """Replicas that Serve let go before have requests at work too; a drain is not sent to them any more."""
+    def _drain(self, in_haste: Callable[[], bool]) -> bool:
+        """Whether every replica drained; False as soon as there is haste."""
+        ray: Any = import_module("ray")
+        told = self._told("drain")
+        ends = time.monotonic() + self.drain_s + 30
+        while not ray.wait([told], timeout=_PAUSE_S)[0]:
+            if in_haste() or time.monotonic() > ends:
+                return False
+        ray.get(told)
         ends = time.monotonic() + self.drain_s
-        while self.states().get("STOPPING", 0) and time.monotonic() < ends:
-            time.sleep(0.1)
+        while self.states().get("STOPPING", 0):  # let go before, with requests at work: no drain is sent to them
+            if in_haste() or time.monotonic() > ends:
+                return False
+            time.sleep(_PAUSE_S)
+        return True
+
+    def _tell(self, what: str, timeout_s: float) -> None:
+        import_module("ray").get(self._told(what), timeout=timeout_s)
+
+    def _told(self, what: str) -> Any:
+        return import_module("ray").remote(_tell_all).options(num_cpus=0).remote(self.name, what)
 
 
-def _drain(name: str) -> None:
+def _tell_all(name: str, what: str) -> None:
     """In a process of Ray's: a handle leaves threads behind that outlive the cluster.
 
     A replica that is gone by now fails, and the others are waited for all the same.
     """
     serve: Any = import_module("ray.serve")
-    found = serve.get_deployment_handle(DEPLOYMENT, name).broadcast("drain").results(return_exceptions=True)
+    found = serve.get_deployment_handle(DEPLOYMENT, name).broadcast(what).results(return_exceptions=True)
     for error in found:
         if isinstance(error, Exception):
-            _log.info("a replica did not drain: %s", error)
+            _log.info("a replica did not %s: %s", what, error)
 
 
 def serve_on_ray(

@@ -75,6 +75,14 @@ class RayReplica:
             self._server.stop()
         await asyncio.shield(self._life)
 
+    async def end(self) -> None:
+        """Close the models without waiting for the requests at work."""
+        if not self._stopping:
+            self._stopping = True
+            self._server.stop()
+        self._server.stop()
+        await asyncio.shield(self._life)
+
     async def __del__(self) -> None:
         """Called by Serve when it lets the replica go."""
         if hasattr(self, "_stopping"):

@@ -21,7 +21,7 @@ class Reporter:
     """Writes a replica's row when something changed, and every two seconds."""
 
     def __init__(self, endpoints: Endpoints, replica: Replica) -> None:
-        """Write the row for the first time.
+        """Write the row for the first time; rows of processes that are over go.
 
         Raises:
             WorkspaceError: The ledger cannot be written.
@@ -29,6 +29,7 @@ class Reporter:
         self._endpoints, self._replica = endpoints, replica
         self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=1000)
         self._written = 0.0
+        endpoints.clear(replica.endpoint)
         endpoints.report(replica)
 
     def tell(self, kind: str, evidence: Mapping[str, Any]) -> None:

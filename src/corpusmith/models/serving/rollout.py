@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpusmith.core.errors import CorpusmithError
+from corpusmith.core.errors import CorpusmithError, PreconditionError
 from corpusmith.models.serving.access import ServingAccess
-from corpusmith.models.serving.extra import need_serving_libraries
+from corpusmith.models.serving.extra import EngineKind, need_runtime
 from corpusmith.models.serving.gate import refuse_open_elsewhere
 from corpusmith.models.serving.launch import Started, stop_endpoint, stop_process
-from corpusmith.models.serving.probing import evidence, is_ready, probe, probe_key
+from corpusmith.models.serving.probing import evidence, probe, probe_key, ready_s
 from corpusmith.models.serving.sockets import listen
 from corpusmith.store.endpoints import Backend, Endpoint, Replica
+from corpusmith.store.servers import Servers
 
 _PAUSE_S = 0.2
 _STOP_S = 45.0
@@ -44,6 +45,7 @@ class Target:
         backend: What runs it.
         index: Artifact id of its index.
         replicas: Fewest and most of them on Ray; None = as `serve` has it.
+        engine: What makes the tokens.
     """
 
     endpoint: str
@@ -56,11 +58,13 @@ class Target:
     backend: Backend
     index: str | None
     replicas: tuple[int, int] | None = None
+    engine: EngineKind = "plain"
 
     def words(self) -> list[str]:
         """The arguments of `serve`."""
         words = [self.model, "--name", self.endpoint, "--host", self.host, "--port", str(self.port)]
         words += ["--backend", self.backend, *(["--index", self.index] if self.index else [])]
+        words += ["--engine", self.engine] if self.engine != "plain" else []
         if self.replicas is not None:
             words += ["--min-replicas", str(self.replicas[0]), "--max-replicas", str(self.replicas[1])]
         return words
@@ -90,18 +94,60 @@ class Rollout:
     def already(self) -> list[Replica]:
         """The processes that serve the version as wanted and are ready; none unless all are."""
         wanted, living = self.access.endpoints.find(self.target.endpoint), self._living()
-        if wanted is None or (wanted.canary, wanted.canary_share) != self._canary_wanted(wanted):
+        if wanted is None or self._differs(wanted) or self._other_engines():
             return []
-        right = [r for r in living if self._is_there(r, wanted.generation) and is_ready(r.url)]
-        return right if len(right) == len(living) else []
+        if (wanted.canary, wanted.canary_share) != self._canary_wanted(wanted):
+            return []
+        health = [self._health(r) for r in living if self._is_there(r, wanted.generation)]
+        if len(health) < len(living) or any(one["ready_s"] is None for one in health):
+            return []
+        self.facts["health"] = health
+        return living
+
+    def _health(self, replica: Replica) -> dict[str, Any]:
+        """What a process says of itself, and how soon it said so when it was asked."""
+        said = replica.model_dump(include={"id", "machine", "pid", "url", "state", "version", "canary", "counts"})
+        return {**said, "heartbeat_s": round(time.time() - replica.heartbeat, 3), "ready_s": ready_s(replica.url)}
+
+    def _differs(self, wanted: Endpoint) -> bool:
+        """Whether something else is on record under the name."""
+        target = self.target
+        return (wanted.model, wanted.backend, wanted.index) != (target.model, target.backend, target.index)
+
+    def _other_engines(self) -> list[str]:
+        """Engines of the servers here that are not the one wanted."""
+        running = Servers(self.access.endpoints.database).here(self.target.endpoint)
+        return sorted({server.engine for server in running} - {self.target.engine})
+
+    def refuse(self) -> None:
+        """Say what speaks against it before anybody is asked, and before anything is done.
+
+        Raises:
+            PreconditionError: Something else is served under that name; or a server that would have to be started
+                lacks a package, a GPU or keys.
+            ParameterError: Its port is in use.
+        """
+        target, running = self.target, self._living()
+        self.access.endpoints.refuse_other(target.endpoint, target.model, target.backend, target.index)
+        if running and self._other_engines():
+            raise PreconditionError(
+                f"the endpoint {target.endpoint} runs on the engine {', '.join(self._other_engines())}",
+                hint=f"Stop it with `corpusmith endpoint stop {target.endpoint}`, or take another --name.",
+            )
+        if not running:
+            need_runtime(target.backend, target.engine)
+            refuse_open_elsewhere(target.host, bool(self.access.keys.all()))
+            listen(target.host, target.port).close()
 
     def bring_up(self) -> None:
         """Put the wish on record, and have a process that follows it.
 
         Raises:
-            PreconditionError: Something else is served under that name.
+            PreconditionError: Something else is served under that name, or a server cannot be started (see `refuse`).
+            ParameterError: Its port is in use.
             WorkspaceError: No process can be started.
         """
+        self.refuse()
         target, endpoints = self.target, self.access.endpoints
         self._before = endpoints.find(target.endpoint)
         running = self._living()
@@ -111,21 +157,9 @@ class Rollout:
             self._changed_canary = True
             endpoints.set_canary(target.endpoint, canary, share, f"deploy of {target.ref}")
         if not running:
-            self._refuse_start()
             self.emit(f"starting a server of {target.model}")
             self.started = self.access.launcher.start(target.words(), target.endpoint)
             endpoints.tell(target.endpoint, "started", {"pid": self.started.pid, "log": str(self.started.log)})
-
-    def _refuse_start(self) -> None:
-        """Say here what the server would only say in its log.
-
-        Raises:
-            PreconditionError: It would listen to other machines without keys, or the extra `serve` is missing.
-            ParameterError: Its port is in use.
-        """
-        need_serving_libraries()
-        refuse_open_elsewhere(self.target.host, bool(self.access.keys.all()))
-        listen(self.target.host, self.target.port).close()
 
     def _canary_wanted(self, now: Endpoint) -> tuple[int | None, float]:
         """A champion ends its own canary, and leaves that of another version alone."""
