@@ -51,6 +51,20 @@ def test_what_is_not_found_is_said_and_the_model_is_not_asked(served: Any, strea
     assert facts.grounding["found"] is False
 
 
+def test_passages_that_the_context_does_not_hold_are_left_out_and_told(served: Any) -> None:
+    asked: Any = [{"role": "user", "content": "Where are the harbour and the market?"}]
+    whole = ask(served, asked)
+    assert len(whole.choices[0].message.citations) == 2
+    room = served.engine.context - whole.usage.prompt_tokens
+    less = ask(served, asked, max_tokens=room + 1, stop=list(" etaoinsr")[:4]).choices[0].message
+    assert [one["row_id"] for one in less.citations] == ["rows#1"]
+    assert less.grounding["notes"] == [f"1 passage: more do not fit the context of {served.engine.context} tokens"]
+    body = {"question": asked[0]["content"], "max_tokens": room + 1}
+    assert len(httpx.post(f"{served.url}/v1/rag", json=body, timeout=60).json()["citations"]) == 1
+    with pytest.raises(openai.BadRequestError, match="the context of this model is"):
+        ask(served, asked, max_tokens=served.engine.context)
+
+
 def test_its_own_route(served: Any) -> None:
     def post(**body: Any) -> Any:
         return httpx.post(f"{served.url}/v1/rag", json={"max_tokens": 5, **body}, timeout=60)

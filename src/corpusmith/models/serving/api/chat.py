@@ -47,7 +47,8 @@ async def chat(request: Request, body: ChatRequest) -> Response:
     makers: Sequence[Callable[[], Pieces]]
     if grounder is not None:
         asked = body.rag or Retrieval()
-        found = await grounded(visit, grounder, messages, asked.k, asked.filters)
+        answer = body.max_completion_tokens or body.max_tokens or 1
+        found = await grounded(visit, grounder, served, messages, (asked.k, asked.filters), answer)
         messages, extra = found.messages, grounding_facts(found)
         if not found.found:
             makers = [_not_found] * (body.n or 1)

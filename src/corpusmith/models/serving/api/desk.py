@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -68,16 +69,43 @@ async def in_thread(visit: Visit, work: Callable[[], T]) -> T:
 
 
 async def grounded(
-    visit: Visit, grounder: Grounder, messages: Sequence[Mapping[str, Any]], k: int, filters: Mapping[str, Any] | None
+    visit: Visit,
+    grounder: Grounder,
+    served: ServedModel,
+    messages: Sequence[Mapping[str, Any]],
+    asked: tuple[int, Mapping[str, Any] | None],
+    answer: int,
 ) -> Grounding:
-    """Put passages into a conversation.
+    """Put passages into a conversation, fewer where not all of them fit the model's context.
+
+    Args:
+        visit: The request.
+        grounder: Where they are found.
+        served: The model that will read them.
+        messages: The conversation.
+        asked: How many passages, and filters.
+        answer: Tokens to leave for the answer.
 
     Raises:
         ParameterError, SourceError: As `Grounder.ground`.
     """
-    found = await in_thread(visit, lambda: grounder.ground(messages, k=k, filters=filters))
+    wanted, filters = asked
+    k = wanted
+    while True:
+        found = await in_thread(visit, partial(grounder.ground, messages, k=k, filters=filters))
+        if not found.found or k == 1 or await in_thread(visit, partial(_fits, served, found.messages, answer)):
+            break
+        k = max(1, min(k, len(found.citations)) // 2)
+    if k < wanted and found.found:
+        shown = "1 passage" if len(found.citations) == 1 else f"{len(found.citations)} passages"
+        note = f"{shown}: more do not fit the context of {served.context} tokens"
+        found = replace(found, notes=(*found.notes, note))
     visit.passages = tuple(str(one["row_id"]) for one in found.citations if "row_id" in one)
     return found
+
+
+def _fits(served: ServedModel, messages: Sequence[Mapping[str, Any]], answer: int) -> bool:
+    return len(served.chat_ids(messages)) + answer <= served.context
 
 
 def grounding_facts(found: Grounding) -> dict[str, Any]:

@@ -42,7 +42,8 @@ async def answer(request: Request, body: RagRequest) -> Response:
     elif body.files:
         raise Refused(400, "files are for the task write", param="files")
     else:
-        found = await grounded(visit, grounder, messages, body.k, body.filters)
+        asked = (body.k, body.filters)
+        found = await grounded(visit, grounder, served, messages, asked, body.max_tokens or 1)
     text: str = NOT_FOUND
     if found.found or body.task == "write":
         ids = await in_thread(visit, lambda: served.chat_ids(found.messages))
