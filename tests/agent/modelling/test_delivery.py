@@ -89,6 +89,9 @@ def test_a_model_that_is_not_promoted_is_not_served(run_model: Any, script: Any,
     script.gains = [0.0]
     outcome, _ = run_model(DEPLOYED, ROWS)
     assert (outcome["status"], outcome["model"]["deployed"], delivery.deployed) == (3, False, [])
+    assert "not deployed: model@1 was not promoted" in outcome["not_achieved"]
+    assert any(line.startswith("not promoted: gain_over_base_low is") for line in outcome["not_achieved"])
+    assert "not deployed: model@1 was not promoted" in Path(outcome["report"]).read_text()
 
 
 def test_an_index_that_finds_too_little_is_not_served(run_model: Any, delivery: Delivery) -> None:

@@ -100,12 +100,14 @@ def try_canary(session: Session, brief: Brief, work: ModelWork, chosen: Trial, v
 
 
 def deploy(session: Session, brief: Brief, state: LoopState, work: ModelWork) -> ModelWork:
-    """Serve the champion; nothing where it was not promoted, for that is said already."""
+    """Serve the champion, and nothing else: a model that was not promoted stays where no caller is."""
     registry, chosen = registry_in(session), work.chosen
     if brief.deploy is None or chosen is None or registry is None:
         return work
     if work.promoted is not True:
-        return work.model_copy(update={"deployed": False})
+        line = f"not deployed: {work.version or 'the model'} was not promoted"
+        say(session, "not deployed", line)
+        return work.with_problem(line).model_copy(update={"deployed": False})
     unfit = failed_musts([gate for gate in brief.gates if METRICS[gate.metric].scope == "index"], state)
     if unfit:
         say(session, "not deployed", f"not deployed: {unfit[0]}")
