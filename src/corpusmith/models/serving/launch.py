@@ -23,7 +23,7 @@ from corpusmith.store.processes import began, is_alive, send
 from corpusmith.store.servers import Servers
 
 STOP_ASKED, END_ASKED = "stop asked", "end asked"
-FORCED_S = 20.0
+FORCED_S = 30.0
 """Seconds that Ray gets to let its replicas go, when it may not wait for requests at work."""
 _PAUSE_S = 0.1
 
