@@ -1,12 +1,16 @@
 """Retrieval, measured: how well passages are found, how fast, and whether eight writers at once lose any.
 
     python benchmarks/retrieval.py quality ARTICLES.json [--encoder FOLDER] [--questions 300] [--write FILE.md]
+    python benchmarks/retrieval.py evidence FILE [FILE ...] [--write FILE.md]
     python benchmarks/retrieval.py stores [--chunks 20000] [--queries 200] [--write FILE.md]
 
 `quality` reads articles (the LLM Twin's, or any file that `ingest` reads), builds the questions that the corpus asks
 itself (`models.retrieval.pairs`: what is asked is taken out of what answers it) and asks them of BM25, of latent
 semantic analysis, of an encoder where a folder is given, and of both fused; then of BM25 with relevance feedback and
 without titles.
+
+`evidence` asks the same questions of the words alone, with the document that answers them and without it, then without
+the passages alone, and shows how well the evidence that something was found tells the two apart.
 
 `stores` fills the embedded Qdrant Edge shard and qdrant-client's local mode (on disk, and in memory) with the same
 points, 384 numbers and about 100 words each, and times the same questions; then lets 8 threads write to each.
@@ -34,11 +38,13 @@ from corpusmith.models.retrieval.chunks import Chunk, chunks_of
 from corpusmith.models.retrieval.edge_store import EdgeStore
 from corpusmith.models.retrieval.embedding import Embedder, reads_titles, unit
 from corpusmith.models.retrieval.encoder import FolderEncoder
-from corpusmith.models.retrieval.examining import Answered, Indexed, ask_exam
+from corpusmith.models.retrieval.evidence import STANDING_WEIGHT, standing, support
+from corpusmith.models.retrieval.examining import Answered, Indexed, ask_exam, exam_copy
 from corpusmith.models.retrieval.fields import FieldFinder
 from corpusmith.models.retrieval.fusion import fuse
 from corpusmith.models.retrieval.lsa import LsaEmbedder
-from corpusmith.models.retrieval.pairs import Exam, build_exam
+from corpusmith.models.retrieval.pairs import Exam, Pair, build_exam
+from corpusmith.models.retrieval.search import Retriever, passage_of
 from corpusmith.models.retrieval.server_store import ServerStore
 from corpusmith.models.retrieval.store import DENSE, TERMS, Search, StoredPoint, VectorStore
 from corpusmith.models.retrieval.terms import Terms, count_terms
@@ -50,6 +56,7 @@ from corpusmith.tools.index_grades import grades_of
 from corpusmith.tools.ingest import TOOL as INGEST
 
 METRICS = ("recall_at_10", "mrr", "ndcg_at_10")
+KEPT = ("0.95", "0.90", "0.80")
 BATCH, DIMENSION, WORDS, WRITERS = 100, 384, 100, 8
 
 
@@ -100,6 +107,48 @@ def quality(source: Path, encoder: Path | None, questions: int, seed: int) -> st
         documents = len({chunk.parent for chunk in chunks})
         about = f"{source.name}: {len(chunks)} chunks of {documents} documents, {len(exam.pairs)} questions."
         return f"{about}\n\n{table(head, rows)}\n"
+
+
+def evidence(sources: Sequence[Path], questions: int, seed: int) -> str:
+    """The table of how answerable questions are told from others."""
+    rows = []
+    for source in sources:
+        with tempfile.TemporaryDirectory() as name:
+            chunks = read_chunks_of(source, Path(name))
+            terms, _ = count_terms(Terms(language_of([c.text for c in chunks])), [c.indexed() for c in chunks])
+            exam = build_exam(chunks, terms, questions, seed)
+            with exam_copy(Indexed(chunks, terms, True, None, None), exam, Path(name)) as retriever:
+                scores = np.array([_evidence(retriever, pair) for pair in exam.pairs])
+        for kind, label in enumerate(("support", "and how far it stands out")):
+            there, away, near = scores[:, :, kind].T
+            kept = [np.quantile(there, 1 - float(share), method="lower") for share in KEPT]
+            cells = (
+                f"{_auc(there, away):.3f}",
+                f"{_auc(there, near):.3f}",
+                *(f"{(away >= k).mean():.2f}" for k in kept),
+            )
+            rows.append((f"{source.stem} ({len(chunks):,} chunks, {len(exam.pairs)} questions)", label, *cells))
+    head = ("corpus", "evidence", "AUC, document out", "AUC, passages out", *(f"false, {k} found" for k in KEPT))
+    return f"{table(head, rows)}\n"
+
+
+def _evidence(retriever: Retriever, pair: Pair) -> list[tuple[float, float]]:
+    """Support, and with how far the best stands out: as it is, without the document, without the passages."""
+    terms, stats, out = retriever.terms, retriever.stats, []
+    hits = retriever.store.search(Search(TERMS, terms.query(pair.question), 60))
+    rest = [hit for hit in hits if hit.id not in pair.relevant]
+    other = retriever.store.search(Search(TERMS, terms.query(pair.question), 60, (), (pair.row_id,)))
+    for found in (hits, other, rest):
+        held = support(pair.question, [passage_of(hit) for hit in found], terms, stats)
+        stands = standing([hit.score for hit in found], pair.question, terms, stats)
+        out.append((held, held + STANDING_WEIGHT * stands))
+    return out
+
+
+def _auc(there: Any, away: Any) -> float:
+    """The share of pairs in which an answerable question has more evidence than one that is not."""
+    first, second = there[:, None], away[None, :]
+    return float(np.mean((first > second) + 0.5 * (first == second)))
 
 
 def _row(name: str, exam: Exam, answers: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -236,8 +285,8 @@ def _p95(times: Sequence[float]) -> float:
 def main() -> None:
     """Measure, print, and replace the part of a file between the marks where one is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("quality", "stores"))
-    parser.add_argument("source", type=Path, nargs="?")
+    parser.add_argument("what", choices=("quality", "evidence", "stores"))
+    parser.add_argument("source", type=Path, nargs="*")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--chunks", type=int, default=20_000)
@@ -246,9 +295,11 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     given = parser.parse_args()
     if given.what == "quality":
-        if given.source is None:
+        if len(given.source) != 1:
             parser.error("quality needs a file of articles")
-        text = quality(given.source, given.encoder, given.questions, given.seed)
+        text = quality(given.source[0], given.encoder, given.questions, given.seed)
+    elif given.what == "evidence":
+        text = evidence(given.source, given.questions, given.seed)
     else:
         text = stores(given.chunks, given.queries, given.seed)
     print(text)

@@ -94,7 +94,7 @@ class IndexResult(ToolResult):
     mode: str
     metrics: dict[str, float] = Field(description="of the mode that will answer; none = not graded")
     passed: bool | None = Field(description="whether recall_at_10 reached least_recall; null = not graded")
-    threshold: float = Field(description="support that a passage needs to speak of a question")
+    threshold: float = Field(description="evidence that a passage speaks of a question, at least")
     store: str | None
     notes: tuple[str, ...] = ()
 
@@ -256,7 +256,7 @@ def _snapshot(params: IndexParams, services: Mapping[str, Any]) -> dict[str, Any
 
 TOOL = Tool(
     name="index",
-    version=1,
+    version=2,
     kind="pure",
     params=IndexParams,
     run=run,

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from corpusmith.core.errors import ParameterError
 from corpusmith.models.retrieval.conditions import filters_in, given_filters
-from corpusmith.models.retrieval.evidence import calibrate
+from corpusmith.models.retrieval.evidence import calibrate, evidence_for, speaks, standing, support
 from corpusmith.models.retrieval.expansion import bare, parts_of
 from corpusmith.models.retrieval.fields import FieldInfo
+from corpusmith.models.retrieval.grounder import CorpusGrounder
+from corpusmith.models.retrieval.index_file import Evidence
 from corpusmith.models.retrieval.quoting import neutral, one_line, quoted
 from corpusmith.models.retrieval.store import Where
 
@@ -136,6 +138,7 @@ def test_the_threshold_parts_answerable_from_not_and_keeps_nine_in_ten() -> None
     assert calibrate(found[:5], lost[:5]).questions == 0
     assert calibrate(found, lost, [0.1 * (n % 10) for n in range(20)]).cosine == pytest.approx(0.9, abs=0.06)
     assert calibrate([0.0] * 20, [0.0] * 20).threshold == 0.01
+    assert calibrate([2.0] * 20, [1.5] * 20).threshold <= 1.0  # a passage with every word of a question speaks of it
 
 
 def test_questions_lose_what_only_frames_them_and_are_cut_into_sentences() -> None:
@@ -147,3 +150,40 @@ def test_questions_lose_what_only_frames_them_and_are_cut_into_sentences() -> No
         "Where does it nest in spring?",
     ]
     assert parts_of("What is a heron?") == []
+
+
+def test_a_passage_that_holds_the_words_as_no_other_does_is_more_evidence(grounder: CorpusGrounder) -> None:
+    retriever = grounder.index.retriever
+
+    def found(question: str, **more: Any) -> float:
+        return evidence_for(retriever, question, retriever.search(question, 5, **more), **more)
+
+    rare, common = found("xylophones among pendulums at sea"), found("xylophones written in the hut")
+    assert 0 < common < rare
+    assert found("pendulums at sea", without_rows=("in.jsonl#3",)) < found("pendulums at sea") - 0.5
+    assert found("xylophones") == 0.0
+    assert found("the") == 0.0
+
+
+def test_standing_out_is_a_share_of_the_best_there_could_be(grounder: CorpusGrounder) -> None:
+    terms, stats = grounder.index.retriever.terms, grounder.index.retriever.stats
+
+    def stands(scores: list[float]) -> float:
+        return standing(scores, "granite bridge", terms, stats)
+
+    best = 2.2 * float(stats.idf(terms.query("granite bridge").indices).sum())
+    assert stands([best / 2, 0.1]) == pytest.approx(0.5)
+    assert stands([best / 2, *[best / 4] * 19]) == pytest.approx(0.25)
+    assert stands([best / 2] * 20) == 0.0
+    assert stands([]) == 0.0
+    assert stands([9 * best]) == 1.0
+
+
+def test_a_rule_that_was_set_on_no_questions_is_one_of_support(grounder: CorpusGrounder) -> None:
+    retriever, question = grounder.index.retriever, "xylophones among pendulums at sea"
+    passages = retriever.search(question, 5)
+    held = support(question, passages, retriever.terms, retriever.stats)
+    assert evidence_for(retriever, question, passages) > held
+    for questions, said in ((0, False), (20, True)):
+        assert speaks(Evidence(threshold=held + 0.01, questions=questions), retriever, question, passages) is said
+    assert not speaks(Evidence(threshold=0.01, questions=20), retriever, question, [])

@@ -1,11 +1,16 @@
 """Whether any passage speaks of a question at all: else the answer must say that nothing was found.
 
-A passage's support is the share of the question's weight that it holds: the inverse document frequencies of the
-question's tokens, those in the passage (or in its title) over all. A token that the corpus lacks weighs most. A
-question XX
+The evidence is two sums. A passage's support is the share of the question's weight that it holds: the inverse document
+frequencies of the question's tokens, those in the passage (or in its title) over all; a token that the corpus lacks
+weighs most. How far the best passage stands out is its BM25 score less that of the twentieth, as a share of the best
+score that a passage could have: where a whole corpus is about one thing, some passage always holds many of the
+question's words, but no passage holds them as no other does.
+
+    evidence = support + 2 (bm25_1 - bm25_20) / (2.2 sum of idf)        0 to 3
 
 The threshold is set on the index's own questions (`pairs`): answerable with their document, less so without it. It is
-where the two part best, but never so high that more than a tenth of the answerable would be lost.
+where the two part best, but never so high that more than a tenth of the answerable would be lost, and never over 1: a
+passage that holds every word of a question speaks of it. Measured: docs/measured/retrieval.md.
 """
 
 from __future__ import annotations
@@ -15,11 +20,69 @@ from collections.abc import Sequence
 import numpy as np
 
 from corpusmith.models.retrieval.index_file import Evidence
-from corpusmith.models.retrieval.search import Passage
-from corpusmith.models.retrieval.terms import Terms, TermStats
+from corpusmith.models.retrieval.search import Passage, Retriever
+from corpusmith.models.retrieval.store import TERMS, Search, Where
+from corpusmith.models.retrieval.terms import K, Terms, TermStats
 
 LEAST_QUESTIONS, KEPT, CLEAR = 20, 0.9, 0.95
 READ = 5
+STANDING_WEIGHT, RANK = 2.0, 20
+
+
+def evidence_for(
+    retriever: Retriever,
+    question: str,
+    passages: Sequence[Passage],
+    where: Sequence[Where] = (),
+    without_rows: Sequence[str] = (),
+) -> float:
+    """How much speaks for it that one of the passages speaks of a question, 0 to 3.
+
+    Args:
+        retriever: Of the index.
+        question: As it was searched for.
+        passages: What it found, best first.
+        where: Conditions that it was searched with.
+        without_rows: Documents that were left out.
+
+    Raises:
+        SourceError: The store went away.
+    """
+    held = support(question, passages, retriever.terms, retriever.stats)
+    query = retriever.terms.query(question)
+    if not passages or not query.indices:
+        return held
+    without = tuple(without_rows)
+    common = retriever.store.search(Search(TERMS, query, RANK, (), without))  # of the whole index, whatever the filter
+    first = retriever.store.search(Search(TERMS, query, 1, tuple(where), without)) if where else common[:1]
+    scores = [hit.score for hit in (*first, *common[1:])]
+    return held + STANDING_WEIGHT * standing(scores, question, retriever.terms, retriever.stats)
+
+
+def standing(scores: Sequence[float], question: str, terms: Terms, stats: TermStats) -> float:
+    """How far the first of some BM25 scores stands out above the twentieth, 0-1 of the best that there could be."""
+    best = (K + 1) * float(stats.idf(terms.query(question).indices).sum())
+    if not scores or best <= 0:
+        return 0.0
+    last = scores[RANK - 1] if len(scores) >= RANK else 0.0
+    return min(1.0, max(0.0, scores[0] - last) / best)
+
+
+def speaks(
+    rule: Evidence, retriever: Retriever, question: str, passages: Sequence[Passage], where: Sequence[Where] = ()
+) -> bool:
+    """Whether one of the passages speaks of a question, by an index's rule; arguments as of `evidence_for`.
+
+    A rule that was set on no questions is one of support alone.
+
+    Raises:
+        SourceError: The store went away.
+    """
+    if not passages:
+        return False
+    if not rule.questions:
+        return support(question, passages, retriever.terms, retriever.stats) >= rule.threshold
+    return evidence_for(retriever, question, passages, where) >= rule.threshold
 
 
 def support(question: str, passages: Sequence[Passage], terms: Terms, stats: TermStats) -> float:
@@ -44,15 +107,15 @@ def calibrate(
     """The threshold of an index.
 
     Args:
-        with_document: Support of n questions.
-        without_document: Their support when the document that answers them is left out.
+        with_document: Evidence for n questions.
+        without_document: For the same ones when the document that answers them is left out.
         near: The best cosine then; empty without vectors.
     """
     cosine = float(np.quantile(near, CLEAR)) if len(near) >= LEAST_QUESTIONS else None
     if len(with_document) < LEAST_QUESTIONS:
         return Evidence(cosine=cosine)
     found, lost = np.asarray(with_document, float), np.asarray(without_document, float)
-    levels = np.unique(np.concatenate([found, lost, [0.05]]))
+    levels = np.unique(np.minimum(np.concatenate([found, lost, [0.05]]), 1.0))
     kept = np.array([(found >= level).mean() for level in levels])
     false = np.array([(lost >= level).mean() for level in levels])
     gain = np.where(kept >= KEPT, kept - false, -np.inf)

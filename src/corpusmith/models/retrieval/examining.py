@@ -7,7 +7,8 @@ threshold of evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,12 @@ import numpy as np
 from corpusmith.models.retrieval.chunks import Chunk
 from corpusmith.models.retrieval.edge_store import EdgeStore
 from corpusmith.models.retrieval.embedding import Embedder, Vectors
-from corpusmith.models.retrieval.evidence import READ, calibrate, support
+from corpusmith.models.retrieval.evidence import READ, calibrate, evidence_for
 from corpusmith.models.retrieval.index_file import Evidence
 from corpusmith.models.retrieval.lsa import LsaEmbedder
 from corpusmith.models.retrieval.pairs import Exam, Pair
 from corpusmith.models.retrieval.points import points_of
-from corpusmith.models.retrieval.search import Expand, Mode, Passage, Retriever
+from corpusmith.models.retrieval.search import Expand, Mode, Retriever
 from corpusmith.models.retrieval.store import DENSE, Search, sync
 from corpusmith.models.retrieval.terms import Terms, count_terms
 
@@ -64,6 +65,13 @@ def ask_exam(
         expand: As questions will be asked.
         check: Called now and then; raises to stop.
     """
+    with exam_copy(indexed, exam, scratch) as retriever:
+        return _ask(retriever, exam, expand, check)
+
+
+@contextmanager
+def exam_copy(indexed: Indexed, exam: Exam, scratch: Path) -> Iterator[Retriever]:
+    """The copy of an index that lacks what an exam asks, to be searched."""
     shown = [exam.shown(chunk) for chunk in indexed.chunks]
     texts = [chunk.indexed(indexed.titles) for chunk in shown]
     terms, stats = count_terms(indexed.terms, texts)
@@ -78,12 +86,9 @@ def ask_exam(
             vectors[at] = embedder.passages([shown[place].indexed(False) for place in at])
     dimension = None if vectors is None else int(vectors.shape[1])
     store = EdgeStore(scratch / "exam", dimension, anew=True)
-    try:
+    with closing(store):
         sync(store, points_of(shown, terms, indexed.titles, vectors), {})
-        retriever = Retriever(store, terms, stats, embedder)
-        return _ask(retriever, exam, expand, check)
-    finally:
-        store.close()
+        yield Retriever(store, terms, stats, embedder)
 
 
 def _ask(retriever: Retriever, exam: Exam, expand: Expand, check: Callable[[], None]) -> Answered:
@@ -95,8 +100,8 @@ def _ask(retriever: Retriever, exam: Exam, expand: Expand, check: Callable[[], N
         for mode in modes:
             passages = retriever.search(pair.question, PLACES, mode=mode, expand=expand)
             found[mode].append([passage.id for passage in passages])
-        there.append(_support(retriever, pair, passages))
-        away.append(_support(retriever, pair, _elsewhere(retriever, pair, expand)))
+        there.append(evidence_for(retriever, pair.question, passages))
+        away.append(evidence_without(retriever, pair, expand))
         if retriever.embedder is not None and retriever.embedder.identity.kind != "lsa":
             near.append(nearest(retriever, pair.question, (pair.row_id,)))
     return Answered(found, calibrate(there, away, near))
@@ -111,9 +116,8 @@ def nearest(retriever: Retriever, question: str, without_rows: tuple[str, ...] =
     return hits[0].score if hits else 0.0
 
 
-def _elsewhere(retriever: Retriever, pair: Pair, expand: Expand) -> list[Passage]:
-    return retriever.search(pair.question, READ, expand=expand, without_rows=(pair.row_id,))
-
-
-def _support(retriever: Retriever, pair: Pair, passages: Sequence[Passage]) -> float:
-    return support(pair.question, passages, retriever.terms, retriever.stats)
+def evidence_without(retriever: Retriever, pair: Pair, expand: Expand = "parts") -> float:
+    """The evidence for a pair's question when its document is left out."""
+    rows = (pair.row_id,)
+    passages = retriever.search(pair.question, READ, expand=expand, without_rows=rows)
+    return evidence_for(retriever, pair.question, passages, without_rows=rows)

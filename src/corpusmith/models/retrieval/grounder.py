@@ -13,12 +13,13 @@ from typing import Any
 
 from corpusmith.core.errors import ParameterError
 from corpusmith.models.retrieval.conditions import Asked, filters_in, given_filters
-from corpusmith.models.retrieval.evidence import support
+from corpusmith.models.retrieval.evidence import speaks
 from corpusmith.models.retrieval.examining import nearest
 from corpusmith.models.retrieval.expansion import bare
 from corpusmith.models.retrieval.opening import IndexAccess, OpenIndex, open_index
 from corpusmith.models.retrieval.quoting import one_line, quoted
 from corpusmith.models.retrieval.search import Expand, Mode, Passage
+from corpusmith.models.retrieval.store import Where
 from corpusmith.models.serving.contract import Grounding
 from corpusmith.prompts.library import prompt
 from corpusmith.store.dataset import StoredDataset
@@ -91,7 +92,7 @@ class CorpusGrounder:
             words, k, where=where, mode=self.options.mode, expand=expand, per_row=self.options.per_row
         )
         asked = Asked(words, where, {**own.filters, **given.filters}, (*given.notes, *own.notes))
-        return Found(tuple(passages), asked, bool(passages) and self._speaks(words, passages))
+        return Found(tuple(passages), asked, self._speaks(words, passages, where))
 
     def ground(
         self, messages: Sequence[Mapping[str, Any]], *, k: int = 4, filters: Mapping[str, Any] | None = None
@@ -153,11 +154,12 @@ class CorpusGrounder:
         """Let go of the index."""
         self.index.close()
 
-    def _speaks(self, words: str, passages: Sequence[Passage]) -> bool:
+    def _speaks(self, words: str, passages: Sequence[Passage], where: Sequence[Where]) -> bool:
         evidence, retriever = self.index.manifest.evidence, self.index.retriever
-        if support(words, passages, retriever.terms, retriever.stats) >= evidence.threshold:
+        if speaks(evidence, retriever, words, passages, where):
             return True
-        return evidence.cosine is not None and nearest(retriever, words) >= evidence.cosine
+        near = evidence.cosine is not None and bool(passages)
+        return near and nearest(retriever, words) >= (evidence.cosine or 0.0)
 
 
 def open_grounder(

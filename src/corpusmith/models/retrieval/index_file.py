@@ -27,7 +27,7 @@ class Evidence(BaseModel):
     """When a passage speaks of a question: the rule of `evidence`, and how it was set.
 
     Attributes:
-        threshold: Least share of the question's weight that one passage must hold.
+        threshold: Least evidence for it that a passage speaks of a question.
         found_frac: Share of the index's own questions whose passage is there that reach it.
         false_frac: Share of them that reach it when their document is left out: some of these, other documents do
             answer.
