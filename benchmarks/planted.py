@@ -1,6 +1,6 @@
 """Runs over corpora with planted truth: what was dropped, kept, masked and found, against what was planted.
 
-    python benchmarks/planted.py [--folder DIR_OF_HTML] [--seeds 7,8,9] [--rows 3200] [--keep DIR] [--write FILE.md]
+    python benchmarks/planted.py [--folder DIR_OF_HTML] [--seeds 7,8,9] [--rows 2800] [--keep DIR] [--write FILE.md]
 
 Plants the demo's damages, with each seed, into the documentation of Python's own modules and, when a folder is given,
 into the prose of its HTML pages; runs the demo's request over each corpus through the command line; prints the figures
@@ -122,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="folder of HTML pages to plant into as well")
     parser.add_argument("--seeds", default="7,8,9", help="comma-separated")
-    parser.add_argument("--rows", type=int, default=3200)
+    parser.add_argument("--rows", type=int, default=2800)
     parser.add_argument("--keep", type=Path, help="folder to keep corpora and workspaces in")
     parser.add_argument("--write", type=Path, help="file whose part '## Figures' the tables replace")
     given = parser.parse_args()

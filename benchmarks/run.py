@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 
 def planted_rows(folder: Path, out: Path) -> None:
     """Write the rows of a planted corpus as JSON lines."""
-    plant(folder, profile="demo", seed=7, rows=3200)
+    plant(folder, profile="demo", seed=7, rows=2800)
     with out.open("w", encoding="utf-8") as sink:
         for table in sources.open_sources([str(folder / "corpus")]).batches():
             for text in table.column(TEXT).to_pylist():

@@ -1,6 +1,6 @@
 """The demo: plant damage into real text, run one request over it, compare what was done with what was planted.
 
-    python examples/demo.py [--rows 3200] [--seed 7] [--out demo]
+    python examples/demo.py [--rows 2800] [--seed 7] [--out demo]
 
 Everything lands under `demo/`: the corpus (four formats), the evaluation set, the truth, and the workspace with report,
 recipe and trace. No key, no network, no model.
@@ -21,14 +21,14 @@ from corpusmith.evals.planting import plant
 
 REQUEST = (
     "Make a clean, deduplicated English corpus from ./corpus: no personal data, at most 1% near-duplicates, "
-    "decontaminated against evals/items.jsonl, 1,500 documents, 90/5/5 split, as Parquet"
+    "decontaminated against evals/items.jsonl, 1,200 documents, 90/5/5 split, as Parquet"
 )
 
 
 def main() -> int:
     """Run the demo; exits with the run's status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=3200)
+    parser.add_argument("--rows", type=int, default=2800)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("demo"))
     given = parser.parse_args()

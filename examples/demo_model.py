@@ -1,6 +1,6 @@
 """The demo of a model: from a sentence over damaged real text to a trained, judged, served and asked model, offline.
 
-    python examples/demo_model.py [--rows 3200] [--seed 7] [--out demo/model]
+    python examples/demo_model.py [--rows 2800] [--seed 7] [--out demo/model]
 
 The corpus is planted like that of `demo.py`. The base is `tiny`, pre-trained on this machine on documents that the
 corpus holds nothing of. Everything lands under `demo/model/`: the corpus and the workspace with dataset, model, index,
@@ -33,7 +33,7 @@ QUESTION = "How do I parse command-line arguments?"
 def main() -> int:
     """Run the demo; exits with the run's status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=3200)
+    parser.add_argument("--rows", type=int, default=2800)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("demo/model"))
     given = parser.parse_args()

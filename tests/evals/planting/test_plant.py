@@ -197,7 +197,7 @@ def test_the_command_line_writes_and_reports(folder: Path, tmp_path: Path, capsy
 
 
 @pytest.mark.slow
-def test_the_documentation_of_python_gives_a_demo_of_three_thousand_rows(tmp_path: Path) -> None:
-    truth = plant(tmp_path / "demo", seed=7, rows=3100)
-    assert len(truth.rows) >= 3000
+def test_the_documentation_of_every_python_is_enough_for_the_demo(tmp_path: Path) -> None:
+    truth = plant(tmp_path / "demo", seed=7, rows=2800)
+    assert len(truth.rows) >= 2700
     assert len({row.id.split("#")[0].rsplit(".", 1)[1] for row in truth.rows}) >= 4

@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder to write into")
     parser.add_argument("--profile", default="demo", choices=list(ProfileName))
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--rows", type=int, default=3100)
+    parser.add_argument("--rows", type=int, default=2800)
     parser.add_argument("--base", default="stdlib", help="'stdlib', 'stdlib-run', or a folder of HTML and text files")
     parser.add_argument("--texts", type=Path, help="folder of <language>.txt files")
     given = parser.parse_args(arguments)

@@ -25,7 +25,7 @@ def plant(
     base: Base | Path = "stdlib",
     profile: str = "demo",
     seed: int = 7,
-    rows: int = 3100,
+    rows: int = 2800,
     texts: Path | None = None,
 ) -> PlantedTruth:
     """Write a damaged corpus, its evaluation set and the truth about every row into `out_dir`.
