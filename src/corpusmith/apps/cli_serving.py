@@ -40,7 +40,9 @@ def serve(
     alert_poor: Annotated[float | None, typer.Option(min=0, max=1, help="Share of empty or cut off answers.")] = None,
     alert_scorer: Annotated[str | None, typer.Option(help="Your own worth of an answer, module:function.")] = None,
     alert_score: Annotated[float | None, typer.Option(help="Smallest mean of it.")] = None,
-    log_file: Annotated[str | None, typer.Option(hidden=True, help="File of this log, for the record.")] = None,
+    log_file: Annotated[
+        str | None, typer.Option(help="File for the log instead of stderr; at 32 MiB a new one begins, 3 stay.")
+    ] = None,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:

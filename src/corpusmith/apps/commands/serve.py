@@ -18,6 +18,7 @@ from corpusmith.core.settings import Settings, load_settings
 from corpusmith.models.serving.alerts import Thresholds, load_score
 from corpusmith.models.serving.gate import refuse_open_elsewhere
 from corpusmith.models.serving.launch import END_ASKED, STOP_ASKED
+from corpusmith.models.serving.log_file import Lines, open_log
 from corpusmith.models.serving.sockets import listen, url_of
 from corpusmith.models.serving.structured import log_to
 from corpusmith.ops.pii import mask
@@ -57,8 +58,12 @@ def _here(ref: str, options: dict[str, Any], runtime: Runtime, settings: Setting
 
         parts = make_parts(settings, endpoint, options["log_file"], runtime.engine)
         Servers(app.workspace.database).enlist(endpoint, "uvicorn", runtime.engine)
-        log_to(sys.stderr)
-        server = ModelServer(listener, parts, _serve_options(options, settings))
+        lines: Lines = sys.stderr
+        if options["log_file"]:
+            used = [replica.log for replica in parts.endpoints.living(endpoint)]
+            lines = open_log(Path(options["log_file"]), parts.folder, used)
+        log_to(lines)
+        server = ModelServer(listener, parts, _serve_options(options, settings), lines)
 
         def ready() -> None:
             _tell(server.url, endpoint, served.name, server.fleet.state().version, server.gate.is_open, as_json)

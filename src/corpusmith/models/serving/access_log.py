@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, TextIO
+from typing import Any
 
 from corpusmith.models.serving.contract import Asked
+from corpusmith.models.serving.log_file import Lines
 
 
 class AccessLog:
-    """Writes lines to a stream that somebody else keeps."""
+    """Writes lines to a log."""
 
-    def __init__(self, stream: TextIO, prompts: bool = False) -> None:
+    def __init__(self, stream: Lines, prompts: bool = False) -> None:
         """Take the stream.
 
         Args:

@@ -12,10 +12,11 @@ import os
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import Any
 
 from corpusmith.core.errors import CorpusmithError
 from corpusmith.models.serving.front import App, Front, Message, Receive, Send
+from corpusmith.models.serving.log_file import LogFile, open_log
 from corpusmith.models.serving.server import ModelServer, ServeOptions, ServeParts
 from corpusmith.models.serving.structured import log_to
 
@@ -89,12 +90,10 @@ class RayReplica:
             await self.drain()
 
 
-def _logged(parts: ServeParts) -> tuple[ServeParts, TextIO]:
+def _logged(parts: ServeParts) -> tuple[ServeParts, LogFile]:
     """A log of the replica's own, since nobody sees its standard error; the endpoint's record says where."""
-    folder = parts.folder / "replicas"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.log"
-    file = path.open("a", encoding="utf-8", buffering=1)
+    path = parts.folder / "replicas" / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.log"
+    file = open_log(path, parts.folder, [replica.log for replica in parts.endpoints.living(parts.endpoint)])
     log_to(file)
     return replace(parts, log=str(path)), file
 

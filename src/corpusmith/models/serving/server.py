@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import uvicorn
 
@@ -33,6 +33,7 @@ from corpusmith.models.serving.contract import Grounder
 from corpusmith.models.serving.fleet import FleetState, FollowingFleet, Open, Source
 from corpusmith.models.serving.front import Front
 from corpusmith.models.serving.gate import KeyGate
+from corpusmith.models.serving.log_file import Lines
 from corpusmith.models.serving.metrics import Metrics
 from corpusmith.models.serving.recording import Recording, Sink
 from corpusmith.models.serving.reporting import Reporter
@@ -105,7 +106,7 @@ class ModelServer:
     """Serves until it is told to stop."""
 
     def __init__(
-        self, listener: socket.socket | str, parts: ServeParts, options: ServeOptions, access: TextIO = sys.stderr
+        self, listener: socket.socket | str, parts: ServeParts, options: ServeOptions, access: Lines = sys.stderr
     ) -> None:
         """Report the process; nothing is opened yet.
 

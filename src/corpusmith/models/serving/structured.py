@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TextIO
+from typing import Any, cast
+
+from corpusmith.models.serving.log_file import Lines
 
 
 class _Line(logging.Formatter):
@@ -20,9 +22,9 @@ class _Line(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def log_to(stream: TextIO) -> None:
+def log_to(stream: Lines) -> None:
     """Write what the server and uvicorn have to say, from `info` and `warning` up."""
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(cast(Any, stream))
     handler.setFormatter(_Line())
     for name, level in (("corpusmith", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
