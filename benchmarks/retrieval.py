@@ -135,12 +135,13 @@ def evidence(sources: Sequence[Path], questions: int, seed: int) -> str:
 def _evidence(retriever: Retriever, pair: Pair) -> list[tuple[float, float]]:
     """Support, and with how far the best stands out: as it is, without the document, without the passages."""
     terms, stats, out = retriever.terms, retriever.stats, []
-    hits = retriever.store.search(Search(TERMS, terms.query(pair.question), 60))
+    query = terms.query(pair.question)
+    hits = retriever.store.search(Search(TERMS, query, 60))
     rest = [hit for hit in hits if hit.id not in pair.relevant]
-    other = retriever.store.search(Search(TERMS, terms.query(pair.question), 60, (), (pair.row_id,)))
+    other = retriever.store.search(Search(TERMS, query, 60, (), (pair.row_id,)))
     for found in (hits, other, rest):
-        held = support(pair.question, [passage_of(hit) for hit in found], terms, stats)
-        stands = standing([hit.score for hit in found], pair.question, terms, stats)
+        held = support(query, [passage_of(hit) for hit in found], terms, stats)
+        stands = standing([hit.score for hit in found], query, stats)
         out.append((held, held + STANDING_WEIGHT * stands))
     return out
 

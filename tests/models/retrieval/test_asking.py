@@ -156,7 +156,7 @@ def test_a_passage_that_holds_the_words_as_no_other_does_is_more_evidence(ground
     retriever = grounder.index.retriever
 
     def found(question: str, **more: Any) -> float:
-        return evidence_for(retriever, question, retriever.search(question, 5, **more), **more)
+        return evidence_for(retriever, retriever.terms.query(question), retriever.search(question, 5, **more), **more)
 
     rare, common = found("xylophones among pendulums at sea"), found("xylophones written in the hut")
     assert 0 < common < rare
@@ -166,12 +166,12 @@ def test_a_passage_that_holds_the_words_as_no_other_does_is_more_evidence(ground
 
 
 def test_standing_out_is_a_share_of_the_best_there_could_be(grounder: CorpusGrounder) -> None:
-    terms, stats = grounder.index.retriever.terms, grounder.index.retriever.stats
+    stats, query = grounder.index.retriever.stats, grounder.index.retriever.terms.query("granite bridge")
 
     def stands(scores: list[float]) -> float:
-        return standing(scores, "granite bridge", terms, stats)
+        return standing(scores, query, stats)
 
-    best = 2.2 * float(stats.idf(terms.query("granite bridge").indices).sum())
+    best = 2.2 * float(stats.idf(query.indices).sum())
     assert stands([best / 2, 0.1]) == pytest.approx(0.5)
     assert stands([best / 2, *[best / 4] * 19]) == pytest.approx(0.25)
     assert stands([best / 2] * 20) == 0.0
@@ -182,8 +182,9 @@ def test_standing_out_is_a_share_of_the_best_there_could_be(grounder: CorpusGrou
 def test_a_rule_that_was_set_on_no_questions_is_one_of_support(grounder: CorpusGrounder) -> None:
     retriever, question = grounder.index.retriever, "xylophones among pendulums at sea"
     passages = retriever.search(question, 5)
-    held = support(question, passages, retriever.terms, retriever.stats)
-    assert evidence_for(retriever, question, passages) > held
+    query = retriever.terms.query(question)
+    held = support(query, passages, retriever.terms, retriever.stats)
+    assert evidence_for(retriever, query, passages) > held
     for questions, said in ((0, False), (20, True)):
-        assert speaks(Evidence(threshold=held + 0.01, questions=questions), retriever, question, passages) is said
-    assert not speaks(Evidence(threshold=0.01, questions=20), retriever, question, [])
+        assert speaks(Evidence(threshold=held + 0.01, questions=questions), retriever, query, passages) is said
+    assert not speaks(Evidence(threshold=0.01, questions=20), retriever, query, [])

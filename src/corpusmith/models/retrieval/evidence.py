@@ -22,7 +22,7 @@ import numpy as np
 from corpusmith.models.retrieval.index_file import Evidence
 from corpusmith.models.retrieval.search import Passage, Retriever
 from corpusmith.models.retrieval.store import TERMS, Search, Where
-from corpusmith.models.retrieval.terms import K, Terms, TermStats
+from corpusmith.models.retrieval.terms import K, Sparse, Terms, TermStats
 
 LEAST_QUESTIONS, KEPT, CLEAR = 20, 0.9, 0.95
 READ = 5
@@ -31,7 +31,7 @@ STANDING_WEIGHT, RANK = 2.0, 20
 
 def evidence_for(
     retriever: Retriever,
-    question: str,
+    query: Sparse,
     passages: Sequence[Passage],
     where: Sequence[Where] = (),
     without_rows: Sequence[str] = (),
@@ -40,7 +40,7 @@ def evidence_for(
 
     Args:
         retriever: Of the index.
-        question: As it was searched for.
+        query: The question's tokens and what each counts.
         passages: What it found, best first.
         where: Conditions that it was searched with.
         without_rows: Documents that were left out.
@@ -48,20 +48,19 @@ def evidence_for(
     Raises:
         SourceError: The store went away.
     """
-    held = support(question, passages, retriever.terms, retriever.stats)
-    query = retriever.terms.query(question)
+    held = support(query, passages, retriever.terms, retriever.stats)
     if not passages or not query.indices:
         return held
     without = tuple(without_rows)
     common = retriever.store.search(Search(TERMS, query, RANK, (), without))  # of the whole index, whatever the filter
     first = retriever.store.search(Search(TERMS, query, 1, tuple(where), without)) if where else common[:1]
     scores = [hit.score for hit in (*first, *common[1:])]
-    return held + STANDING_WEIGHT * standing(scores, question, retriever.terms, retriever.stats)
+    return held + STANDING_WEIGHT * standing(scores, query, retriever.stats)
 
 
-def standing(scores: Sequence[float], question: str, terms: Terms, stats: TermStats) -> float:
+def standing(scores: Sequence[float], query: Sparse, stats: TermStats) -> float:
     """How far the first of some BM25 scores stands out above the twentieth, 0-1 of the best that there could be."""
-    best = (K + 1) * float(stats.idf(terms.query(question).indices).sum())
+    best = (K + 1) * sum(_weights(query, stats).values())
     if not scores or best <= 0:
         return 0.0
     last = scores[RANK - 1] if len(scores) >= RANK else 0.0
@@ -69,7 +68,7 @@ def standing(scores: Sequence[float], question: str, terms: Terms, stats: TermSt
 
 
 def speaks(
-    rule: Evidence, retriever: Retriever, question: str, passages: Sequence[Passage], where: Sequence[Where] = ()
+    rule: Evidence, retriever: Retriever, query: Sparse, passages: Sequence[Passage], where: Sequence[Where] = ()
 ) -> bool:
     """Whether one of the passages speaks of a question, by an index's rule; arguments as of `evidence_for`.
 
@@ -81,14 +80,13 @@ def speaks(
     if not passages:
         return False
     if not rule.questions:
-        return support(question, passages, retriever.terms, retriever.stats) >= rule.threshold
-    return evidence_for(retriever, question, passages, where) >= rule.threshold
+        return support(query, passages, retriever.terms, retriever.stats) >= rule.threshold
+    return evidence_for(retriever, query, passages, where) >= rule.threshold
 
 
-def support(question: str, passages: Sequence[Passage], terms: Terms, stats: TermStats) -> float:
+def support(query: Sparse, passages: Sequence[Passage], terms: Terms, stats: TermStats) -> float:
     """The largest share, 0-1, of the question's weight that one of the first passages holds; 0 without any token."""
-    tokens = terms.query(question).indices
-    weights = dict(zip(tokens, stats.idf(tokens).tolist(), strict=True))
+    weights = _weights(query, stats)
     total = sum(weights.values())
     if total <= 0:
         return 0.0
@@ -97,6 +95,11 @@ def support(question: str, passages: Sequence[Passage], terms: Terms, stats: Ter
         there = terms.counts(f"{passage.title}\n{passage.text}").keys() & weights.keys()
         best = max(best, sum(weights[token] for token in there) / total)
     return best
+
+
+def _weights(query: Sparse, stats: TermStats) -> dict[int, float]:
+    pairs = zip(query.values, stats.idf(query.indices).tolist(), strict=True)
+    return dict(zip(query.indices, (value * idf for value, idf in pairs), strict=True))
 
 
 def calibrate(

@@ -100,7 +100,7 @@ def _ask(retriever: Retriever, exam: Exam, expand: Expand, check: Callable[[], N
         for mode in modes:
             passages = retriever.search(pair.question, PLACES, mode=mode, expand=expand)
             found[mode].append([passage.id for passage in passages])
-        there.append(evidence_for(retriever, pair.question, passages))
+        there.append(evidence_for(retriever, retriever.terms.query(pair.question), passages))
         away.append(evidence_without(retriever, pair, expand))
         if retriever.embedder is not None and retriever.embedder.identity.kind != "lsa":
             near.append(nearest(retriever, pair.question, (pair.row_id,)))
@@ -120,4 +120,4 @@ def evidence_without(retriever: Retriever, pair: Pair, expand: Expand = "parts")
     """The evidence for a pair's question when its document is left out."""
     rows = (pair.row_id,)
     passages = retriever.search(pair.question, READ, expand=expand, without_rows=rows)
-    return evidence_for(retriever, pair.question, passages, without_rows=rows)
+    return evidence_for(retriever, retriever.terms.query(pair.question), passages, without_rows=rows)

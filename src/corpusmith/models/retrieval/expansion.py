@@ -27,8 +27,13 @@ _END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 def bare(question: str) -> str:
     """A question without the English words that only ask for an answer ("tell me about"); itself if nothing is left."""
+    return unframed(question) or question
+
+
+def unframed(question: str) -> str:
+    """The same, and empty if nothing is left."""
     left = " ".join(_FRAME.sub(" ", question).split())
-    return left if any(letter.isalnum() for letter in left) else question
+    return left if any(letter.isalnum() for letter in left) else ""
 
 
 def parts_of(question: str) -> list[str]:

@@ -1,6 +1,7 @@
 """A conversation with passages put in: what `+rag` and `/v1/rag` ask (`serving.contract.Grounder`).
 
-The last question is searched for, with the filters that it names (`conditions`); what is found is put before it as
+The last question is searched for, with the filters that it names (`conditions`) and, where it does not stand by itself,
+the words of those before it (`followups`); what is found is put before it as
 quotations (`quoting`), in the same user turn, so that no passage becomes a turn of its own and templates without a
 system turn work too. Where no passage speaks of the question (`evidence`), the model is told to say so.
 """
@@ -16,6 +17,7 @@ from corpusmith.models.retrieval.conditions import Asked, filters_in, given_filt
 from corpusmith.models.retrieval.evidence import speaks
 from corpusmith.models.retrieval.examining import nearest
 from corpusmith.models.retrieval.expansion import bare
+from corpusmith.models.retrieval.followups import earlier_questions, needs_context, points_back, query_in_context
 from corpusmith.models.retrieval.opening import IndexAccess, OpenIndex, open_index
 from corpusmith.models.retrieval.quoting import one_line, quoted
 from corpusmith.models.retrieval.search import Expand, Mode, Passage
@@ -27,6 +29,7 @@ from corpusmith.store.dataset import StoredDataset
 MOST_QUESTION_CHARS = 4_000
 """Characters of a question that are searched for."""
 PER_ROW = 2
+IN_CONTEXT = "searched with the words of the questions before it"
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,16 @@ class CorpusGrounder:
         """Payload fields that may be filtered on."""
         return sorted(self.index.manifest.fields)
 
-    def find(self, question: str, k: int, filters: Mapping[str, Any] | None = None) -> Found:
+    def find(
+        self, question: str, k: int, filters: Mapping[str, Any] | None = None, earlier: Sequence[str] = ()
+    ) -> Found:
         """Passages for a question, and whether any speaks of it.
+
+        Args:
+            question: As it was asked.
+            k: Passages at most.
+            filters: As a caller gave them.
+            earlier: Questions of the same conversation, newest first; used where it does not stand by itself.
 
         Raises:
             ParameterError: A filter names a field that is not in the index.
@@ -88,11 +99,13 @@ class CorpusGrounder:
         words = bare(own.words[:MOST_QUESTION_CHARS])
         where = (*given.where, *own.where)
         expand = self.options.expand or self.index.manifest.expand
+        leans = earlier if earlier and needs_context(words, retriever.terms) else ()
         passages = retriever.search(
-            words, k, where=where, mode=self.options.mode, expand=expand, per_row=self.options.per_row
+            words, k, where=where, mode=self.options.mode, expand=expand, per_row=self.options.per_row, earlier=leans
         )
-        asked = Asked(words, where, {**own.filters, **given.filters}, (*given.notes, *own.notes))
-        return Found(tuple(passages), asked, self._speaks(words, passages, where))
+        notes = (*given.notes, *own.notes, *([IN_CONTEXT] if leans else []))
+        asked = Asked(words, where, {**own.filters, **given.filters}, notes)
+        return Found(tuple(passages), asked, self._speaks(words, leans, passages, where))
 
     def ground(
         self, messages: Sequence[Mapping[str, Any]], *, k: int = 4, filters: Mapping[str, Any] | None = None
@@ -105,7 +118,7 @@ class CorpusGrounder:
         """
         place = last_question(messages)
         question = text_of(messages[place])
-        found = self.find(question, k, filters)
+        found = self.find(question, k, filters, earlier_questions(messages, place, text_of))
         shown = self.shown(found.passages) if found.speaks else []
         if shown:
             blocks = [prompt("rag_answer").text, *(_block(n, p, self.options.tokens) for n, p in enumerate(shown, 1))]
@@ -154,12 +167,16 @@ class CorpusGrounder:
         """Let go of the index."""
         self.index.close()
 
-    def _speaks(self, words: str, passages: Sequence[Passage], where: Sequence[Where]) -> bool:
+    def _speaks(self, words: str, earlier: Sequence[str], passages: Sequence[Passage], where: Sequence[Where]) -> bool:
         evidence, retriever = self.index.manifest.evidence, self.index.retriever
-        if speaks(evidence, retriever, words, passages, where):
+        terms = retriever.terms
+        queries = [query_in_context(words, earlier, terms, retriever.stats)]
+        if points_back(words):  # what is asked about it may be said in other words, if it is spoken of at all
+            queries += [terms.query(bare(question)) for question in earlier]
+        if any(speaks(evidence, retriever, query, passages, where) for query in queries):
             return True
         near = evidence.cosine is not None and bool(passages)
-        return near and nearest(retriever, words) >= (evidence.cosine or 0.0)
+        return near and nearest(retriever, " ".join([*reversed(earlier), words])) >= (evidence.cosine or 0.0)
 
 
 def open_grounder(

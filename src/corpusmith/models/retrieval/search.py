@@ -14,10 +14,11 @@ from typing import Literal
 from corpusmith.core.errors import ParameterError
 from corpusmith.models.retrieval.embedding import Embedder
 from corpusmith.models.retrieval.expansion import parts_of, with_feedback
+from corpusmith.models.retrieval.followups import query_in_context
 from corpusmith.models.retrieval.fusion import fuse
 from corpusmith.models.retrieval.reranking import CrossEncoder
 from corpusmith.models.retrieval.store import DENSE, FIELDS, TERMS, Hit, Search, VectorStore, Where
-from corpusmith.models.retrieval.terms import Terms, TermStats
+from corpusmith.models.retrieval.terms import Sparse, Terms, TermStats
 
 Mode = Literal["sparse", "dense", "hybrid"]
 Expand = Literal["none", "parts", "feedback"]
@@ -84,6 +85,7 @@ class Retriever:
         expand: Expand = "parts",
         per_row: int | None = None,
         without_rows: Sequence[str] = (),
+        earlier: Sequence[str] = (),
     ) -> list[Passage]:
         """The k best passages, best first.
 
@@ -96,6 +98,7 @@ class Retriever:
                 found; `none` = as it stands.
             per_row: Passages of one document at most; None = any number.
             without_rows: Documents to leave out.
+            earlier: Questions of the same conversation that it leans on, newest first (`followups`).
 
         Raises:
             ParameterError: Dense search of an index without vectors.
@@ -105,26 +108,25 @@ class Retriever:
         if chosen != "sparse" and self.embedder is None:
             raise ParameterError("this index has no vectors to search", hint="Search it in the mode sparse.")
         depth = max(LEAST_DEPTH, DEEPER * k)
-        asked = [(1.0, question)]
-        if expand != "none":
-            asked += [(PART_WEIGHT, part) for part in parts_of(question)]
-        if self.reword is not None:
-            asked += [(PART_WEIGHT, words) for words in self.reword(question)]
+        whole = " ".join([*reversed(earlier), question])
+        asked = [(1.0, whole, query_in_context(question, earlier, self.terms, self.stats))]
+        more = [] if expand == "none" else parts_of(question)
+        more += [] if self.reword is None else self.reword(whole)
+        asked += [(PART_WEIGHT, words, self.terms.query(words)) for words in more]
         rankings: list[tuple[float, list[Hit]]] = []
-        for weight, words in asked:
+        for weight, words, query in asked:
             if chosen != "dense":
-                rankings += self._by_words(words, weight, depth, where, tuple(without_rows), expand)
+                rankings += self._by_words(query, weight, depth, where, tuple(without_rows), expand)
             if chosen != "sparse":
                 rankings.append((weight, self._by_meaning(words, depth, where, tuple(without_rows))))
         found = _distinct(fuse(rankings) if len(rankings) > 1 else rankings[0][1], per_row)
         if self.reranker is not None:
-            found = self._again(question, found)
+            found = self._again(whole, found)
         return [passage_of(hit) for hit in found[:k]]
 
     def _by_words(
-        self, words: str, weight: float, depth: int, where: Sequence[Where], without: tuple[str, ...], expand: Expand
+        self, query: Sparse, weight: float, depth: int, where: Sequence[Where], without: tuple[str, ...], expand: Expand
     ) -> list[tuple[float, list[Hit]]]:
-        query = self.terms.query(words)
         if not query.indices:
             return [(weight, [])]
         found = self.store.search(Search(TERMS, query, depth, where, without))
