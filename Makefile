@@ -39,12 +39,14 @@ demo-model: setup
 test: check
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile -p no:cacheprovider
 
+# The types are checked beside the tests, which often wait; what is said of them comes last.
 check: setup-train
 	$(BIN)/ruff check src tests examples benchmarks
 	$(BIN)/ruff format --check src tests examples benchmarks
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m 'not slow' -n 2 --dist worksteal -p no:cacheprovider
+	@$(BIN)/mypy > $(VENV)/.types 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest -q -m 'not slow' -n 2 --dist worksteal -p no:cacheprovider; tests=$$?; \
+	wait $$types; typed=$$?; echo mypy; cat $(VENV)/.types; test $$tests = 0 && test $$typed = 0
 
 bench: setup-train
 	$(BIN)/python benchmarks/run.py
