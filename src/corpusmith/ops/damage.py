@@ -14,33 +14,49 @@ import ftfy
 from ftfy.fixes import fix_c1_controls
 
 FFFD = "\ufffd"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]"
+_CONTROL = re.compile(CONTROLS)
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _OVERSTRIKE = re.compile(r"([^\x08\n])\x08(?=\1)|_\x08(?=\S)|[^\x08\s]\x08(?=_)|\+\x08(?=o)")
 _QUOTE_BEFORE, _QUOTE_AFTER = "['\"`(‘“«\\[]", "['\"`)’”»\\]]"
 _RUN = f"(?<!{FFFD}){FFFD}+(?!{FFFD})"
 _UNSPOKEN_RUN = f"(?:(?<!{_QUOTE_BEFORE}){_RUN}|{_RUN}(?!{_QUOTE_AFTER}))"
 _UNSPOKEN = re.compile(f"(?:^|(?<= )){_UNSPOKEN_RUN} ?|{_UNSPOKEN_RUN}", re.M)
-_C1 = re.compile(r"[\x80-\x9f]")
+C1_CONTROLS = r"[\x80-\x9f]"
+_C1 = re.compile(C1_CONTROLS)
 _FEED_INSIDE = re.compile(r"(?<=\S)[\x0b\x0c]+(?=\S)")
 _LOST_APOSTROPHE = re.compile("(?<=[A-Za-z])\ufffd{1,3}(?=(?:s|t|re|ve|ll|d|m)\\b)")
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u180e\u200c-\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+INVISIBLES = "[\u200b\u2060\ufeff\u00ad\u180e\u200c-\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+_INVISIBLE = re.compile(INVISIBLES)
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")
 _TAGS_OF_A_FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
-_LINE_BREAK = re.compile("[\u2028\u2029\u0085]")
-# Cheap test before ftfy: a character that a UTF-8 lead byte turns into, then one that a continuation byte turns into,
-# in the Windows, ISO 8859, Mac and DOS code pages. Most clean lines stop here.
-_SUSPECT = re.compile(
-    "[\u00c2-\u00f4\u0102\u0103\u0104\u010e\u0110\u0139\u0111\u0155\u00c3\u039e\u0393\u039f]"
-    "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02c7\u02d8\u02d9\u02db\u02dc\u0141\u0142"
-    "\u0104\u0105\u013d\u013e\u015a\u015b\u0164\u0165\u0179\u017a\u017b\u017c\u015e\u015f"
-    "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
-    "|[\u0420\u0421\u0432\u0440\u0413\u0412][\u0080-\u00bf\u0401-\u040f\u0451-\u045f\u0490\u0491\u2013-\u203a\u20ac\u2116\u2122]"
-    "|[\u221a\u201a\u00ac\u2248][\u00a0-\u00ff\u0131\u0152\u0153\u0178\u0192\u02c6-\u02dd\u03a0-\u03c0\u2013-\u2044\u20ac"
-    "\u2122-\u22ff\u25ca\uf8ff\ufb01\ufb02]"
-    "|[\u251c\u2564-\u2568\u2550-\u256c\u0393][\u00a0-\u00ff\u0192\u0393-\u03c6\u2190-\u2593]"
+LINE_BREAKS = "[\u2028\u2029\u0085]"
+_LINE_BREAK = re.compile(LINE_BREAKS)
+MOJIBAKE_PAIRS = (
+    (
+        "[\u00c2-\u00f4\u0102\u0103\u0104\u010e\u0110\u0139\u0111\u0155\u00c3\u039e\u0393\u039f]",
+        "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02c7\u02d8\u02d9\u02db"
+        "\u02dc\u0141\u0142\u0104\u0105\u013d\u013e\u015a\u015b\u0164\u0165\u0179\u017a\u017b\u017c\u015e"
+        "\u015f\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]",
+    ),
+    (
+        "[\u0420\u0421\u0432\u0440\u0413\u0412]",
+        "[\u0080-\u00bf\u0401-\u040f\u0451-\u045f\u0490\u0491\u2013-\u203a\u20ac\u2116\u2122]",
+    ),
+    (
+        "[\u221a\u201a\u00ac\u2248]",
+        "[\u00a0-\u00ff\u0131\u0152\u0153\u0178\u0192\u02c6-\u02dd\u03a0-\u03c0\u2013-\u2044\u20ac\u2122-"
+        "\u22ff\u25ca\uf8ff\ufb01\ufb02]",
+    ),
+    (
+        "[\u251c\u2564-\u2568\u2550-\u256c\u0393]",
+        "[\u00a0-\u00ff\u0192\u0393-\u03c6\u2190-\u2593]",
+    ),
 )
+"""Cheap test before ftfy: a character that a UTF-8 lead byte turns into, then one that a continuation byte turns into,
+in the Windows, ISO 8859, Mac and DOS code pages. Most clean texts stop here."""
+_SUSPECT = re.compile("|".join(first + second for first, second in MOJIBAKE_PAIRS))
 _MOJIBAKE_ONLY = ftfy.TextFixerConfig(unescape_html=False, fix_c1_controls=True, explain=False)
 _LOST_QUOTE = "\u00e2\u20ac\ufffd"  # the bytes of a closing quotation mark, the last one undefined in Windows-1252
 _TOO_LOST = 20

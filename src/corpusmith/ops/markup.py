@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -32,7 +33,7 @@ _INLINE = _words(
     "a b i u s em strong span small big sub sup code kbd samp var tt cite q abbr mark font del ins strike img input "
     "label meta link base source center nobr wbr time"
 )
-_NAMES = _BLOCK | _INLINE
+NAMES = _BLOCK | _INLINE
 _VOID = _words("br hr img input meta link base source col wbr")
 _OPENS_A_LINE = _words("p div li td th tr dd dt h1 h2 h3 h4 h5 h6 ul ol table blockquote")
 _ATTRIBUTES = r"(?:\s+[A-Za-z_:@][\w:.@-]*(?:\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>=`]+))?)*\s*"
@@ -121,7 +122,7 @@ def _candidate_tags(text: str) -> list[Remain]:
         tags += [Remain(*match.span(), "!") for match in _DOCTYPE.finditer(text)]
     for match in _TAG.finditer(text):
         name = match.group("name")
-        if (name.islower() or name.isupper()) and (name := name.lower()) in _NAMES:
+        if (name.islower() or name.isupper()) and (name := name.lower()) in NAMES:
             tags.append(Remain(*match.span(), name, bool(match.group("close"))))
     return sorted(tags, key=lambda tag: tag.start)
 
@@ -344,4 +345,6 @@ class StripHtml:
 
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch without HTML remains."""
-        return rewrite(batch, (("html", strip_html),))
+        from corpusmith.ops.faults import HTML, rows_with  # which draws its tables from this module
+
+        return rewrite(batch, (("html", strip_html),), partial(rows_with, bits=HTML))

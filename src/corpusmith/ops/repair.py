@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from corpusmith.core.rows import TEXT_COLUMNS, mark, set_column, shape_of
 from corpusmith.ops import damage
+from corpusmith.ops.faults import ENCODING, HTML, rows_with
+from corpusmith.ops.kernels.faults import CONTROL
 from corpusmith.ops.markup import find_remains
 from corpusmith.ops.memo import remembered
 from corpusmith.ops.rewriting import rewrite
@@ -43,6 +46,7 @@ class RepairUnicode:
                 ("unicode.invisible", damage.drop_invisible),
                 ("unicode.nfc", damage.to_nfc),
             ),
+            partial(rows_with, bits=ENCODING),
         )
 
 
@@ -54,7 +58,7 @@ class StripControls:
 
     def apply(self, batch: pa.Table) -> pa.Table:
         """The batch without control characters."""
-        return rewrite(batch, (("controls", damage.strip_controls),))
+        return rewrite(batch, (("controls", damage.strip_controls),), partial(rows_with, bits=CONTROL))
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,9 @@ class DetectDamage:
         encoding = np.zeros(batch.num_rows, np.int64)
         remains = np.zeros(batch.num_rows, np.int64)
         for column in TEXT_COLUMNS[shape_of(batch.schema)]:
-            for row, (places, tags) in enumerate(remembered("damage", batch.column(column).to_pylist(), _damage_of)):
+            rows = rows_with(batch.column(column), ENCODING | HTML)
+            texts = batch.column(column).take(pa.array(rows)).to_pylist()
+            for row, (places, tags) in zip(rows, remembered("damage", texts, _damage_of), strict=True):
                 encoding[row] += places
                 remains[row] += tags
         batch = set_column(batch, "encoding_damage", pa.array(encoding))

@@ -38,7 +38,7 @@ _KNOWN_STRONG = frozenset(_STRONG)
 _TYPES = "|".join(sorted({*_STRONG, *_WEAK}, key=len, reverse=True))
 _WORD = r"[A-Z0-9][\w'’.-]{0,24}"
 _STREET = re.compile(
-    r"\d(?<![\w.,/$€£#-].)\d{0,4}[A-Za-z]?(?:[-/]\d{1,5})?,? (?=[A-Z0-9])"
+    rf"\d(?<![\w.,/$€£#-].)\d{{0,4}}[A-Za-z]?(?:[-/]\d{{1,5}})?,? (?={_WORD} [A-Z0-9])"
     rf"(?:{_WORD} ){{0,4}}{_WORD} ({_TYPES})\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W)\b\.?)?"
 )
 _FLAT = re.compile(r"\b(?:Flat|Studio|Unit|Apt\.?|Suite) \w{1,6},?[ \n]$")
@@ -70,8 +70,8 @@ _YEAR_BEFORE = re.compile(
 )
 
 
-def find_addresses(text: str, houses: Iterable[int], codes: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Spans of postal addresses in `text`; `houses` and `codes` are places where a house number or code may stand."""
+def find_streets(text: str, houses: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Spans of addresses that begin with a house number and a street; `houses` is where a number may stand."""
     for house in houses:
         match = _STREET.match(text, house)
         if match is None:
@@ -80,6 +80,10 @@ def find_addresses(text: str, houses: Iterable[int], codes: Iterable[int]) -> It
         if _plausible(text, match, end):
             flat = _FLAT.search(text, max(0, match.start() - 16), match.start())
             yield flat.start() if flat else match.start(), end
+
+
+def find_coded(text: str, codes: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Spans of addresses that end with a postal code; `codes` is where one may stand."""
     for place in codes:
         code = _CODE.search(text, max(0, place - 5), min(len(text), place + 12))
         if code:
@@ -87,6 +91,10 @@ def find_addresses(text: str, houses: Iterable[int], codes: Iterable[int]) -> It
             before = _BEFORE_CODE.search(text, left, code.start())
             if before and "\n\n" not in before.group():
                 yield before.start(), code.end()
+
+
+def find_boxes(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of post office boxes and addresses of ships and bases."""
     if "PO " in text:
         yield from (match.span() for match in _SHIP.finditer(text))
     if "ox " in text or "OX " in text:

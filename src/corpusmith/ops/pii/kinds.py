@@ -133,10 +133,10 @@ house number or a digit of a wallet address stands."""
 
 EMAIL_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}$")
 EMAIL_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{1,23}")
-EMAIL_AT = re.compile(r"\s?[\[({]\s?at\s?[\])}]\s?", re.I)
+EMAIL_AT = re.compile(r"[\[({]\s?at\s?[\])}]\s?", re.I)
 EMAIL_SPELLED_LOCAL = re.compile(r"[\w.+-]{1,64}$")
 EMAIL_SPELLED_DOMAIN = re.compile(r"[\w-]+(?:(?:\s?[\[({]\s?dot\s?[\])}]\s?|\.)[\w-]+)+", re.I)
-URL_USERINFO = re.compile(r"(?<=://)([^\s/@:\"'<>\[\]]{1,64}):([^\s/@\"'<>\[\]]{1,128})(?=@([\w.-]+))")
+USERINFO = re.compile(r"([^\s/@:\"'<>\[\]]{1,64}):([^\s/@\"'<>\[\]]{1,128})(?=@([\w.-]+))")
 IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 NOT_AN_IP = re.compile(
     r"(?:version|release|ver|build|firmware|driver|section|chapter|clause|rule|revision|rev|update|§|[=<>~^!]=)"

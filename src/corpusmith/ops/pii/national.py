@@ -70,20 +70,16 @@ _FORMS = (
     _form(r"9\d\d-\d\d-\d{4}", "ITIN|taxpayer", itin.is_valid),
 )
 _REACH, _AROUND = 64, 12
+WORDS = tuple(sorted({word for form in _FORMS for word in form.words}))
+"""The words that name a number; acronyms in capitals."""
 _ANY_WORD = re.compile(
-    "|".join(
-        rf"\b{re.escape(word)}\b" if word.isupper() else rf"\b(?i:{re.escape(word)})"
-        for word in sorted({word for form in _FORMS for word in form.words})
-    )
+    "|".join(rf"\b{re.escape(word)}\b" if word.isupper() else rf"\b(?i:{re.escape(word)})" for word in WORDS)
 )
 
 
-def find_national_ids(text: str, clusters: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans of national numbers in `text` at its clusters of digits."""
+def find_named_ids(text: str, clusters: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans of national numbers near a word that names them, at clusters of digits."""
     for start, end in clusters:
-        for match in _CPF.finditer(text, start, end):
-            if cpf.is_valid(match.group()):
-                yield match.span()
         left = max(0, start - _REACH)
         words = {match.group() for match in _ANY_WORD.finditer(text, left, start)}
         if not words:
@@ -95,6 +91,13 @@ def find_national_ids(text: str, clusters: Iterable[tuple[int, int]]) -> Iterato
             for match in form.pattern.finditer(text, max(0, start - _AROUND), min(len(text), end + _AROUND)):
                 if form.valid(match.group()):
                     yield match.span()
+
+
+def find_cpf(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Spans of Brazilian CPF numbers with their dots in `text[start:end]`."""
+    for match in _CPF.finditer(text, start, end):
+        if cpf.is_valid(match.group()):
+            yield match.span()
 
 
 def fiscal_code(text: str, start: int) -> tuple[int, int] | None:

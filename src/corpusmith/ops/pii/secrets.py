@@ -40,18 +40,25 @@ _NAME = re.compile(
 _VALUE = r"[>]?\s{0,3}[\"'`]?([A-Za-z0-9_+/=.!@#$%^&*~-]{12,200})"
 _ASSIGNED = re.compile(rf"[:=](?={_VALUE})")
 _SPOKEN = re.compile(rf" is(?={_VALUE})")
-_WORDS = ("key", "secret", "token", "passw", "pwd", "credential")
 _REACH = 48
+MARKS = tuple(mark for mark, _ in _KNOWN)
+"""Each known form holds one of these, as it stands here."""
+WORDS = ("key", "secret", "token", "passw", "pwd", "credential")
+"""A telling name holds one of these, in any case."""
 
 
-def find_secrets(text: str, lower: str) -> Iterator[tuple[int, int]]:
-    """Spans of secrets in `text`; `lower` is `text` in lower case, used only to skip what cannot match."""
+def find_known(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of keys and tokens in the forms of known services."""
     underscored = "_" in text
     for mark, pattern in _KNOWN:
         if (underscored or "_" not in mark) and mark in text:
             for match in pattern.finditer(text):
                 yield match.span()
-    if any(word in lower for word in _WORDS):
+
+
+def find_assigned(text: str, lower: str) -> Iterator[tuple[int, int]]:
+    """Spans of values assigned to telling names; `lower` is `text` in lower case, to skip what cannot match."""
+    if any(word in lower for word in WORDS):
         for pattern in (_ASSIGNED, _SPOKEN):
             for match in pattern.finditer(text):
                 value = match.group(1).rstrip(".!,")
