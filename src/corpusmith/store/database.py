@@ -198,6 +198,16 @@ class ApiKeyRow(Base):
     revoked: Mapped[float | None] = mapped_column(Float)
 
 
+class KeyLevelRow(Base):
+    """What was left of a key's rate at a moment, for every process that serves."""
+
+    __tablename__ = "key_levels"
+    key: Mapped[str] = mapped_column(String, primary_key=True)
+    kind: Mapped[str] = mapped_column(String, primary_key=True)  # requests | tokens
+    level: Mapped[float] = mapped_column(Float)
+    at: Mapped[float] = mapped_column(Float)
+
+
 class EndpointRow(Base):
     """What is to be served under a name. `generation` counts the changes; replicas say which one they follow."""
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from corpusmith.models.serving.contract import ANYONE, Refused
 from corpusmith.models.serving.gate import KeyGate, refuse_open_elsewhere
 from corpusmith.store.api_keys import ApiKeys
 from corpusmith.store.database import Database
+from corpusmith.store.key_levels import KeyLevels, Rate
 
 LOCAL = {"host": "127.0.0.1:8000"}
 
@@ -104,6 +105,61 @@ def test_tokens_are_paid_afterwards_and_a_debt_is_waited_for(keys: ApiKeys) -> N
     assert answer.retry_after_s == pytest.approx(41.0)
     clock.now += 41.0
     gate.admit(bearer(key))
+
+
+def test_a_rate_holds_for_all_processes_and_what_was_too_much_is_waited_for(keys: ApiKeys) -> None:
+    _, key = keys.create("ana", "t", requests_per_minute=4)
+    clock, levels = Clock(), KeyLevels(keys.database)
+
+    def settle(spent: Mapping[Rate, float], limits: Mapping[Rate, int]) -> Mapping[Rate, float]:
+        return levels.settle(spent, limits, clock.now)
+
+    one, two = KeyGate(keys.all, clock, settle), KeyGate(keys.all, clock, settle)
+    for _ in range(3):
+        one.admit(bearer(key))
+    one.refresh()
+    two.refresh()
+    two.admit(bearer(key))
+    assert refused(two, bearer(key)).status == 429
+    one.admit(bearer(key))  # it does not know yet of what the other let in
+    for gate in (two, one, two):
+        gate.refresh()
+        assert refused(gate, bearer(key)).status == 429
+    assert refused(two, bearer(key)).retry_after_s == pytest.approx(30.0)  # one too many: 2 at 4 a minute
+    third = KeyGate(keys.all, clock, settle)
+    assert refused(third, bearer(key)).status == 429
+    clock.now += 30.0
+    third.refresh()
+    third.admit(bearer(key))
+    assert refused(third, bearer(key)).status == 429
+    clock.now += 600.0
+    one.refresh()
+    for _ in range(4):
+        one.admit(bearer(key))
+    assert refused(one, bearer(key)).status == 429
+
+
+def test_a_ledger_that_is_away_lets_each_process_count_for_itself(keys: ApiKeys) -> None:
+    _, key = keys.create("ana", "t", tokens_per_minute=60)
+    clock, away = Clock(), [False]
+
+    def settle(spent: Mapping[Rate, float], limits: Mapping[Rate, int]) -> Mapping[Rate, float]:
+        if away[0]:
+            raise OSError("the disk is gone")
+        return KeyLevels(keys.database).settle(spent, limits, clock.now)
+
+    gate = KeyGate(keys.all, clock, settle)
+    caller = gate.admit(bearer(key))
+    away[0] = True
+    gate.spend(caller, 100)
+    with pytest.raises(OSError, match="gone"):
+        gate.refresh()
+    assert refused(gate, bearer(key)).retry_after_s == pytest.approx(41.0)
+    away[0] = False
+    gate.refresh()
+    gate.refresh()
+    other = KeyGate(keys.all, clock, settle)
+    assert refused(other, bearer(key)).retry_after_s == pytest.approx(41.0)
 
 
 def test_who_drains_lets_nobody_in(keys: ApiKeys) -> None:

@@ -41,6 +41,7 @@ from corpusmith.models.serving.sockets import url_of
 from corpusmith.models.serving.tracing import CallTracing
 from corpusmith.store.api_keys import ApiKeys
 from corpusmith.store.endpoints import Endpoints, Replica, ReplicaState
+from corpusmith.store.key_levels import KeyLevels
 from corpusmith.store.processes import began
 from corpusmith.telemetry.opik_settings import OpikSettings
 
@@ -119,7 +120,7 @@ class ModelServer:
         self._parts, self._options, self._access = parts, options, access
         self._listener = None if isinstance(listener, str) else listener
         self.url = listener if isinstance(listener, str) else url_of(listener)
-        self.gate = KeyGate(parts.keys.all)
+        self.gate = KeyGate(parts.keys.all, settle=KeyLevels(parts.keys.database).settle)
         self.front = Front(self.gate)
         pid = os.getpid()
         identity = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{pid}"
