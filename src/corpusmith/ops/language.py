@@ -48,6 +48,9 @@ _NOISE = (
 """What is no language, each with a string without which it cannot stand."""
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+\.[\w.-]+")
 _CODE = re.compile(r"[{}\[\]<>=;_\\|/$&^~+]|\(\)|==|::|->")
+_SIGNS = rb"{}[]<>=;_\|/$&^~+():-"
+"""Every match of `_CODE` begins with one."""
+_SMALL = bytes(range(ord("a"), ord("z") + 1))
 _LETTERS = re.compile(r"[^\W\d_]+")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff]")
@@ -70,7 +73,7 @@ def useful_text(text: str) -> str:
     other: list[str] = []
     size = 0
     for line in map(str.strip, head.splitlines()):
-        if not line or len(_CODE.findall(line)) > CODE_FRAC * len(line):
+        if not line or _is_code(line):
             continue
         sentence = line.count(" ") >= SENTENCE_SPACES or not line.isascii()
         (prose if sentence else other).append(line)
@@ -81,13 +84,28 @@ def useful_text(text: str) -> str:
         prose += other
     joined = " ".join(prose)[: 2 * USEFUL_CHARS]
     useful = _MARKS.sub(" ", _MAIL.sub(" ", joined) if "@" in joined else joined)[:USEFUL_CHARS]
-    letters = sum(map(len, _LETTERS.findall(useful)))
-    if letters < MIN_LETTERS:
-        letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
-    if letters < MIN_LETTERS:
-        return ""
+    small = _count(useful, _SMALL)  # most prose is settled by these alone
+    if small < MIN_LETTERS:
+        letters = sum(map(len, _LETTERS.findall(useful)))
+        if letters < MIN_LETTERS:
+            letters += 2 * len(_IDEOGRAPHS.findall(useful)) + len(_OTHER_SCRIPTS.findall(useful))
+        if letters < MIN_LETTERS:
+            return ""
+    if 2 * small >= len(useful):
+        return useful
     capitals = sum(len(word) for word in useful.split() if len(word) > 1 and word.isupper())
     return useful.lower()[:USEFUL_CHARS] if 2 * capitals > len(useful) else useful
+
+
+def _is_code(line: str) -> bool:
+    most = CODE_FRAC * len(line)
+    return _count(line, _SIGNS) > most and len(_CODE.findall(line)) > most
+
+
+def _count(text: str, chars: bytes) -> int:
+    """How many characters of `text` are among these of ASCII."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return len(raw) - len(raw.translate(None, chars))
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 MAX_LINE = 400
 """Most characters of a line of interest."""
@@ -63,6 +64,7 @@ class Kind(Enum):
     HEADING = "a heading: boilerplate only between lines that are"
 
 
+@lru_cache(maxsize=1 << 14)  # lines that may be boilerplate come again and again
 def line_form(line: str) -> tuple[str, Kind] | None:
     """The normal form of a line and its kind; None for one that never is boilerplate.
 

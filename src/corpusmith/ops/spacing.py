@@ -28,7 +28,7 @@ def even_spaces(text: str) -> tuple[str, int]:
     if "\r" in text:
         changes += text.count("\r")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isascii():
+    if not text.isascii() and _ODD_SPACE.search(text):
         changes += len(_ODD_SPACE.findall(text)) - text.count("\u3000")
         text = _ODD_SPACE.sub(_plain_space, text)
     if " \n" in text or "\t\n" in text or text[-1:] in (" ", "\t"):
@@ -51,11 +51,17 @@ def _plain_space(match: re.Match[str]) -> str:
 def _shrink_runs(text: str) -> tuple[str, int]:
     """Shrink runs of spaces in lines that are neither code nor a row of a table."""
     lines, changes, fenced = text.split("\n"), 0, False
+    may_be_fenced = "```" in text or "~~~" in text
     for index, line in enumerate(lines):
-        if _FENCE.match(line):
+        if may_be_fenced and _FENCE.match(line):
             fenced = not fenced
         elif (
-            "  " in line and not fenced and not _CODE_START.match(line) and not _COLUMNS.search(_sentence_spaces(line))
+            "  " in line
+            and line[0] not in " \t"
+            and not fenced
+            and _INNER_RUN.search(line)
+            and not _CODE_START.match(line)
+            and not _COLUMNS.search(_sentence_spaces(line))
         ):
             lines[index], count = _INNER_RUN.subn(" ", line)
             changes += count

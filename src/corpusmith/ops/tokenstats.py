@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpusmith.core.rows import TEXT
 from corpusmith.ops.kernels.characters import character_table
@@ -73,9 +74,7 @@ class TokenCounts:
 
         data, offsets = utf8_buffers(batch.column(TEXT))
         hashes, counts, spans = token_counts(data, offsets, character_table())
-        raw = data.tobytes() if len(counts) else b""
-        texts = [raw[low:high].decode()[:MAX_TOKEN_CHARS] for low, high in spans.tolist()]
-        return TokenTable(hashes, counts, pa.array(texts, pa.large_string()))
+        return TokenTable(hashes, counts, _cut_out(data, spans))
 
     def merge(self, left: TokenTable, right: TokenTable) -> TokenTable:
         """Both; amortised, so that a long fold does not sort everything at every step, nor hold much more than once."""
@@ -84,6 +83,15 @@ class TokenCounts:
         merged = TokenTable(left.hashes, left.counts, left.texts, (*left.pending, right.settled()))
         waiting = sum(table.hashes.size for table in merged.pending)
         return merged.settled() if waiting > max(SETTLE_TOKENS, left.hashes.size // 3) else merged
+
+
+def _cut_out(data: npt.NDArray[np.uint8], spans: npt.NDArray[np.int64]) -> pa.Array:
+    """The texts that stand in `data` at `spans` (int64, (u, 2)), no longer than `MAX_TOKEN_CHARS`."""
+    sizes = spans[:, 1] - spans[:, 0]
+    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    places = np.arange(bounds[-1]) + np.repeat(spans[:, 0] - bounds[:-1], sizes)
+    texts = pa.LargeStringArray.from_buffers(sizes.size, pa.py_buffer(bounds), pa.py_buffer(data[places]))
+    return pc.utf8_slice_codeunits(texts, 0, MAX_TOKEN_CHARS) if (sizes > MAX_TOKEN_CHARS).any() else texts
 
 
 def token_statistics(table: TokenTable, lengths: npt.NDArray[np.int64]) -> dict[str, Any]:
