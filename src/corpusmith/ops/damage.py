@@ -78,18 +78,19 @@ def repair_mojibake(text: str) -> tuple[str, int]:
 
 
 def _decode_lines(text: str) -> tuple[str, int]:
-    if not _SUSPECT.search(text):
-        return text, 0
-    lines = text.split("\n")
-    fixed = 0
-    for index, line in enumerate(lines):
-        if line.isascii():
-            continue
+    pieces, done, fixed = [], 0, 0
+    suspect = _SUSPECT.search(text)
+    while suspect:
+        start, end = text.rfind("\n", 0, suspect.start()) + 1, text.find("\n", suspect.end())
+        end = len(text) if end < 0 else end
+        line = text[start:end]
         better = _decode_again(line)
         if better != line:
-            lines[index] = better
+            pieces += [text[done:start], better]
+            done = end
             fixed += 1
-    return ("\n".join(lines), fixed) if fixed else (text, 0)
+        suspect = _SUSPECT.search(text, end)
+    return ("".join(pieces) + text[done:], fixed) if fixed else (text, 0)
 
 
 def _decode_again(line: str) -> str:
