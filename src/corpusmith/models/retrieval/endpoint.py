@@ -69,7 +69,9 @@ class EndpointEmbedder:
     ) -> None:
         self._model, self._access, self._terms, self._sleep = model, access, terms or EndpointTerms(), sleep
         self.tokens = 0
+        self._dimension: int | None = None
         probe = self._embed([PROBE])
+        self._dimension = int(probe.shape[1])
         self._identity = EmbedderIdentity(
             kind="endpoint",
             name=model,
@@ -138,6 +140,12 @@ class EndpointEmbedder:
             raise SourceError(
                 f"{self._access.host} gave {len(rows)} vectors of {len(sizes)} lengths for {len(texts)} texts",
                 hint="It does not speak the embeddings API.",
+            )
+        if self._dimension is not None and sizes != {self._dimension}:
+            raise SourceError(
+                f"{self._access.host} has another model behind the name {self._model} than before: its vectors have "
+                f"{sizes.pop()} numbers, not {self._dimension}",
+                hint="Put the model back, or build the index anew.",
             )
         self._charge(answer.usage.total_tokens if answer.usage else _tokens(texts))
         vectors = np.array([row.embedding for row in rows], np.float32)

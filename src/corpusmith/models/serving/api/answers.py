@@ -56,7 +56,7 @@ def room_for(context: int, prompt: int, wanted: int | None, least: int = 1) -> i
         raise Refused(
             400,
             f"the context of this model is {context} tokens, and {prompt + asked} were asked for: {prompt} in the "
-            f"prompt, {asked} in the answer",
+            f"prompt, {asked} in the answer. Shorten the prompt, or ask for fewer with max_tokens.",
             param="messages",
             code="context_length_exceeded",
         )

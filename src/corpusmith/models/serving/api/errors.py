@@ -49,7 +49,7 @@ def refusal_of(error: BaseException) -> Refused:
 
 def _sentences(error: CorpusmithError) -> str:
     """What is wrong, and what to do about it."""
-    return f"{error.message}. {error.hint}" if error.hint else error.message
+    return f"{error.message.rstrip('.')}. {error.hint}" if error.hint else error.message
 
 
 def error_object(refused: Refused) -> dict[str, Any]:

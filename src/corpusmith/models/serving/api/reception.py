@@ -95,7 +95,9 @@ class Reception:
             else:
                 body += chunk
         if size > limit:
-            raise Refused(413, f"the request is larger than {limit:,} bytes", code="request_too_large")
+            raise Refused(
+                413, f"the request is larger than {limit:,} bytes: send less at a time", code="request_too_large"
+            )
         if _HALF_PAIR.search(body) and not _is_unicode(body):
             raise Refused(400, "the body holds half a surrogate pair, which is no character", code="invalid_json")
         return bytes(body)
