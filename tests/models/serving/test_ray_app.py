@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import re
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from openai import OpenAI
 from plain_server import Shop
@@ -144,10 +146,14 @@ def test_replicas_come_under_load_and_go_after_it_and_no_request_is_lost(
             shop.promote(two)
             while load.answers["I am news@2 ."] < 50 and not load.failed:
                 time.sleep(0.1)
+            scraped = httpx.get(f"{endpoint.url}/metrics").text
+            ids = {replica.id.rpartition("/")[2] for replica in shop.endpoints.living("news")}
             versions = {replica.version for replica in shop.endpoints.living("news")}
         assert load.failed == []
         assert set(load.answers) == {"I am news@1 .", "I am news@2 ."}
         assert versions == {"news@2"}
+        assert set(re.findall(r'corpusmith_requests_total{.*replica="([^"]+)"', scraped)) == ids
+        assert len(ids) == 2
         until(endpoint, 1, seen)
         with OpenAI(base_url=f"{endpoint.url}/v1", api_key="none", max_retries=0) as client:
             chunks = client.chat.completions.create(model="news", messages=ASKED, stream=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from corpusmith.models.serving.contract import Asked, Caller
 from corpusmith.models.serving.fleet import FleetState
 from corpusmith.models.serving.metrics import Metrics
 from corpusmith.models.serving.recording import Recording
+from corpusmith.models.serving.shared_metrics import SharedMetrics
 from corpusmith.models.serving.tracing import CallTracing
 from corpusmith.telemetry.opik_settings import OpikSettings
 
@@ -51,6 +53,32 @@ def test_metrics_count_and_look_at_the_fleet() -> None:
     assert found["corpusmith_version_open['canary', 'news@3']"] == 1
     assert found["corpusmith_version_open['leaving', 'news@1']"] == 1
     assert (found["corpusmith_answering[]"], found["corpusmith_queue[]"]) == (5, 6)
+
+
+def test_the_figures_of_every_replica_are_shown_by_whichever_is_asked(tmp_path: Path) -> None:
+    own, others = Metrics(lambda: STATE, lambda: 7), Metrics(lambda: STATE, lambda: 2)
+    one, two, dead = (SharedMetrics(tmp_path / "metrics", name) for name in ("one", "two", "dead"))
+    own.record(asked())
+    for _ in range(3):
+        others.record(asked())
+    two.write(others.render())
+    dead.write(others.render())
+    os.utime(tmp_path / "metrics" / "dead.prom", (0, 0))
+    shown = one.render(own.render()).decode()
+    found = {
+        (sample.name, sample.labels["replica"]): sample.value
+        for family in text_string_to_metric_families(shown)
+        for sample in family.samples
+        if sample.name in ("corpusmith_requests_total", "corpusmith_in_flight", "corpusmith_request_seconds_count")
+    }
+    assert found == {
+        ("corpusmith_requests_total", "one"): 1, ("corpusmith_requests_total", "two"): 3,
+        ("corpusmith_in_flight", "one"): 7, ("corpusmith_in_flight", "two"): 2,
+        ("corpusmith_request_seconds_count", "one"): 1, ("corpusmith_request_seconds_count", "two"): 3,
+    }  # fmt: skip
+    assert shown.count("# TYPE corpusmith_requests_total counter") == 1
+    two.close()
+    assert list((tmp_path / "metrics").iterdir()) == []
 
 
 def test_names_that_callers_make_up_are_no_labels() -> None:

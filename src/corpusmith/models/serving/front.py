@@ -6,6 +6,7 @@ Plain ASGI. Until the first version answers, and from the moment that the server
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from corpusmith.models.serving.contract import Refused
 from corpusmith.models.serving.gate import KeyGate
 from corpusmith.models.serving.metrics import CONTENT_TYPE, Metrics
+from corpusmith.models.serving.shared_metrics import SharedMetrics
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,11 +34,12 @@ class Front:
         self._gate = gate
         self._app: App | None = None
         self._metrics: Metrics | None = None
+        self._shared: SharedMetrics | None = None
         self.in_flight = 0
 
-    def open(self, app: App, metrics: Metrics) -> None:
-        """Let requests in."""
-        self._app, self._metrics = app, metrics
+    def open(self, app: App, metrics: Metrics, shared: SharedMetrics | None = None) -> None:
+        """Let requests in; `shared` are the figures of the replicas beside this one."""
+        self._app, self._metrics, self._shared = app, metrics, shared
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -62,7 +65,10 @@ class Front:
             await _answer(send, refused.status, _error(refused.message, refused.kind, refused.code))
             return
         assert self._metrics is not None
-        await _answer(send, 200, self._metrics.render(), CONTENT_TYPE)
+        body = self._metrics.render()
+        if self._shared is not None:
+            body = await asyncio.to_thread(self._shared.render, body)
+        await _answer(send, 200, body, CONTENT_TYPE)
 
     async def _come_again(self, path: str, send: Send) -> None:
         draining = self._gate.draining

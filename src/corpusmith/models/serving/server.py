@@ -37,6 +37,7 @@ from corpusmith.models.serving.log_file import Lines
 from corpusmith.models.serving.metrics import Metrics
 from corpusmith.models.serving.recording import Recording, Sink
 from corpusmith.models.serving.reporting import Reporter
+from corpusmith.models.serving.shared_metrics import EVERY_S, SharedMetrics
 from corpusmith.models.serving.sockets import url_of
 from corpusmith.models.serving.tracing import CallTracing
 from corpusmith.store.api_keys import ApiKeys
@@ -256,12 +257,29 @@ class ModelServer:
             closing.append(alerts.close)
         recording = Recording([metrics.record, self.fleet.count], later)
         app: Any = create_app(self.fleet, self.gate, recording, self._parts.grounders, options.limits)
-        self.front.open(app, metrics)
+        shared = None
+        if self._listener is None:  # one address, several replicas
+            shared = SharedMetrics(self._parts.folder / "metrics", self._identity)
+            closing.append(shared.close)
+        self.front.open(app, metrics, shared)
+        sharing = asyncio.create_task(_share(shared, metrics))
         try:
             yield
         finally:
+            sharing.cancel()
+            await asyncio.gather(sharing, return_exceptions=True)
             for close in (recording.close, *closing):
                 await asyncio.to_thread(close)
+
+
+async def _share(shared: SharedMetrics | None, metrics: Metrics) -> None:
+    """Let the replicas beside this one see its figures, until cancelled."""
+    while shared is not None:
+        try:
+            await asyncio.to_thread(shared.write, metrics.render())
+        except OSError as error:
+            _log.warning("the figures cannot be shared: %s", error)
+        await asyncio.sleep(EVERY_S)
 
 
 class _Uvicorn(uvicorn.Server):
