@@ -96,9 +96,10 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(place: Place, call: Any
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = call("serve", "news", "--port", str(port), *place.where, "--json")
-    assert done.status == 2
-    assert done.json["error"]["message"] == f"port {port} of 127.0.0.1 is in use"
+        for backend in ("uvicorn", "ray"):
+            done = call("serve", "news", "--backend", backend, "--port", str(port), *place.where, "--json")
+            assert done.status == 2
+            assert done.json["error"]["message"] == f"port {port} of 127.0.0.1 is in use"
     assert place.endpoints.all() == []
 
 

@@ -81,6 +81,8 @@ def _on_ray(ref: str, options: dict[str, Any], runtime: Runtime, settings: Setti
     app = App.open(settings, quiet=True)
     is_open = not ApiKeys(app.workspace.database).all()
     refuse_open_elsewhere(options["host"], not is_open)
+    if settings.train.address is None:  # on a cluster that is joined the port may be Serve's already
+        listen(options["host"], options["port"]).close()
     served, endpoint = declared(app, ref, options["name"], "ray", options["index"])
     endpoints = Endpoints(app.workspace.database, "serve")
     seen = endpoints.last_event(endpoint)
