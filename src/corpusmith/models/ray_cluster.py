@@ -26,6 +26,8 @@ QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or a worker without a GPU warns
 }
+ALONE = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+"""On this machine alone nobody takes a node away, and the watcher is one more process for each training."""
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def ray_cluster(place: Place) -> Iterator[bool]:
     """
     if find_spec("ray") is None:
         raise PreconditionError("Ray is asked for and not installed", hint="pip install 'corpusmith[train]'")
-    with _environment(QUIET):
+    with _environment(QUIET if place.address else QUIET | ALONE):
         ray: Any = import_module("ray")
         if ray.is_initialized():
             yield False

@@ -93,50 +93,73 @@ def test_one_worker_ends_with_the_weights_of_this_process(
     assert left == {"checkpoint-10", "checkpoint-12", "final"}
 
 
-@pytest.mark.parametrize("place", [ONE, TWO])
+MANY = {"steps": 100, "checkpoint_every": 20}
+"""Enough steps for a kill to find the training at work."""
+
+
+@pytest.fixture
+def undisturbed(spec: Callable[..., Any], many: str, tmp_path: Path) -> Any:
+    """The outcome of the training that tests kill, in this process and left alone."""
+    return train(spec("lora", output=str(tmp_path / "here"), data=many, **MANY | {"checkpoint_every": 1000}))
+
+
+@pytest.fixture
+def many(prepared: Any, rows: Any) -> str:
+    return str(prepared(rows(64), "many.parquet"))
+
+
 def test_a_killed_worker_costs_only_the_steps_since_its_checkpoint(
-    ray_started: bool, spec: Callable[..., Any], prepared: Any, rows: Any, tmp_path: Path, place: Place
+    ray_started: bool, spec: Callable[..., Any], many: str, undisturbed: Any
 ) -> None:
-    data = prepared(rows(64), "many.parquet")
-    said = {"steps": 150, "data": data, "checkpoint_every": 10, "rows_per_step": 4 // place.workers}
-    undisturbed = train(spec("lora", output=str(tmp_path / "here"), **said | {"rows_per_step": 4}))
-    kill = KillOnce(40)
-    outcome = train_on_ray(spec("lora", **said), place, emit=kill)
+    kill = KillOnce(25)
+    outcome = train_on_ray(spec("lora", data=many, rows_per_step=2, **MANY), TWO, emit=kill)
     assert kill.killed
-    assert (outcome.restarts, outcome.workers, outcome.steps) == (1, place.workers, undisturbed.steps)
+    assert (outcome.restarts, outcome.workers, outcome.steps) == (1, 2, undisturbed.steps)
     assert outcome.resumed_from is not None
-    assert 30 <= outcome.resumed_from < 150
-    assert outcome.resumed_from % 10 == 0
+    assert 20 <= outcome.resumed_from < 100
+    assert outcome.resumed_from % 20 == 0
     assert (outcome.tokens, outcome.loss_tokens) == (undisturbed.tokens, undisturbed.loss_tokens)
     assert outcome.loss == pytest.approx(undisturbed.loss, rel=1e-3)
-    if place.workers == 1:
-        close_to(outcome, undisturbed)
     assert any("from checkpoint-" in line for line in kill.lines)
 
 
-def test_a_stop_writes_a_checkpoint_that_is_gone_on_from(
-    ray_started: bool, spec: Callable[..., Any], tmp_path: Path
+class Stop:
+    """Stops a training once it is at work."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+
+    def check(self) -> None:
+        if any(line.startswith("step ") for line in self.lines):
+            raise BudgetExceeded("spent")
+
+
+def test_what_died_too_often_or_was_stopped_goes_on_from_its_checkpoint_wherever_it_is_started(
+    ray_started: bool, spec: Callable[..., Any], many: str, undisturbed: Any, tmp_path: Path
 ) -> None:
-    said = {"steps": 200, "checkpoint_every": 100, "rows_per_step": 2}
+    def kept() -> int:
+        return max(int(path.name.split("-")[1]) for path in (tmp_path / "out").glob("checkpoint-*"))
 
-    class Stop:
-        seen = False
-
-        def check(self) -> None:
-            if self.seen:
-                raise BudgetExceeded("spent")
-
-        def look(self, line: str) -> None:
-            self.seen |= line.startswith("step ")
-
+    one, two = spec("lora", data=many, **MANY), spec("lora", data=many, rows_per_step=2, **MANY)
+    with pytest.raises(Exception, match="workers failed") as caught:
+        train_on_ray(one, Place(backend="ray", max_failures=0), emit=KillOnce(25))
+    assert "goes on from the last checkpoint" in str(caught.value)
+    died = kept()
+    assert 20 <= died < 100
     stop = Stop()
     with pytest.raises(BudgetExceeded):
-        train_on_ray(spec("lora", **said), TWO, emit=stop.look, cancel=stop)
+        train_on_ray(two, TWO, emit=stop, cancel=stop)
+    assert f"from checkpoint-{died}" in stop.lines[0]
     assert not (tmp_path / "out" / "final").exists()
-    (last,) = list((tmp_path / "out").glob("checkpoint-*"))[-1:]
-    outcome = train_on_ray(spec("lora", **said), TWO)
-    assert (outcome.steps, outcome.restarts) == (200, 0)
-    assert outcome.resumed_from == max(int(path.name.split("-")[1]) for path in [last])
+    stopped = kept()
+    assert died < stopped < 100
+    outcome = train(one)
+    assert (outcome.steps, outcome.resumed_from) == (100, stopped)
+    assert (outcome.tokens, outcome.loss_tokens) == (undisturbed.tokens, undisturbed.loss_tokens)
+    close_to(outcome, undisturbed)
 
 
 def test_an_error_of_ours_is_told_and_not_tried_again(ray_started: bool, spec: Callable[..., Any]) -> None:
@@ -146,14 +169,6 @@ def test_an_error_of_ours_is_told_and_not_tried_again(ray_started: bool, spec: C
         train_on_ray(spec("lora"), Place(backend="ray", workers=500))
 
 
-def test_too_many_deaths_are_told(ray_started: bool, spec: Callable[..., Any]) -> None:
-    said = {"steps": 150, "checkpoint_every": 10}
-    with pytest.raises(Exception, match="workers failed") as caught:
-        train_on_ray(spec("lora", **said), Place(backend="ray", max_failures=0), emit=KillOnce(20))
-    assert "goes on from the last checkpoint" in str(caught.value)
-    assert (train_on_ray(spec("lora", **said), ONE).resumed_from or 0) >= 10
-
-
 def test_a_full_disk_is_one_clear_error(ray_started: bool, spec: Callable[..., Any], disk: Path) -> None:
     def fill(line: str) -> None:
         """Once there is a checkpoint to go on from: how far the worker is when a line arrives is anyone's guess."""
@@ -161,8 +176,8 @@ def test_a_full_disk_is_one_clear_error(ray_started: bool, spec: Callable[..., A
         if line.startswith("step ") and kept and not (disk / "ballast").exists():
             (disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(disk).free - (20 << 10)))
 
-    said = {"output": str(disk / "out"), "steps": 150, "checkpoint_every": 10}
+    said = {"output": str(disk / "out"), "steps": 100, "checkpoint_every": 10}
     with pytest.raises(WorkspaceError, match="full"):
         train_on_ray(spec("none", **said), ONE, emit=fill)
     (disk / "ballast").unlink()
-    assert train_on_ray(spec("none", **said), ONE).resumed_from
+    assert train(spec("none", **said)).resumed_from
