@@ -1,9 +1,9 @@
 """An encoder in a folder, run here by transformers alone: pooling as its sentence-transformers files say.
 
 Read: `modules.json`, `<pooling>/config.json`, `sentence_bert_config.json`, `config_sentence_transformers.json`. Without
-them the mean of the tokens is taken, and the length that the model's positions allow. A text longer than that is read
-in pieces, and its vector is the mean of theirs: nothing of it is left unread. Only safetensors are opened, and no code
-that came with the model is run.
+them the mean of the tokens is taken, and the length that the model's positions allow. Of a text longer than that the
+beginning is read: the mean over all its pieces finds less (docs/measured/retrieval.md), and the rest is found by its
+words. Only safetensors are opened, and no code that came with the model is run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from corpusmith.models.retrieval.embedding import EmbedderIdentity, Vectors, uni
 from corpusmith.models.retrieval.extra import need_encoder_libraries
 
 BATCH = 32
+READING = b"the beginning"
+"""How a long text is read; in the digest, as vectors read in another way are others."""
 _POOLINGS = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "lasttoken")
 _DONE_HERE = ("Transformer", "Pooling", "Normalize")
 
@@ -64,7 +66,7 @@ class FolderEncoder:
         return self._identity
 
     def passages(self, texts: Sequence[str]) -> Vectors:
-        """Texts, n, to float32[n, dimension]; a long one's is the mean of its pieces."""
+        """Texts, n, to float32[n, dimension]; of a long one the beginning is read."""
         return self._encode([self._passage + text for text in texts])
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -76,31 +78,16 @@ class FolderEncoder:
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         for start in range(0, len(order), BATCH):
             at = order[start : start + BATCH]
-            windows, owners = self._windows([texts[place] for place in at])
-            for begin in range(0, len(owners), BATCH):
-                part = slice(begin, begin + BATCH)
-                np.add.at(
-                    out, np.array(at)[owners[part]], unit(self._forward({k: v[part] for k, v in windows.items()}))
-                )
+            out[at] = self._forward([texts[place] for place in at])
         return unit(out)
 
-    def _windows(self, texts: Sequence[str]) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
-        """Every text in pieces of what the model reads, and which text each piece is of."""
-        with self._using:
-            given = self._tokenizer(
-                list(texts),
-                padding=True,
-                truncation=True,
-                max_length=self._most,
-                return_overflowing_tokens=True,
-                return_tensors="pt",
-            )
-        owners = given.pop("overflow_to_sample_mapping").numpy().astype(np.int64)
-        return dict(given), owners
-
-    def _forward(self, given: dict[str, Any]) -> npt.NDArray[np.float32]:
+    def _forward(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         import torch
 
+        with self._using:
+            given = self._tokenizer(
+                list(texts), padding=True, truncation=True, max_length=self._most, return_tensors="pt"
+            )
         here = {name: tensor.to(self._model.device) for name, tensor in given.items()}
         with torch.inference_mode():
             states = self._model(**here).last_hidden_state.float()
@@ -128,7 +115,7 @@ def encoder_files(folder: Path) -> list[Path]:
 
 def encoder_digest(folder: Path, files: Sequence[Path] | None = None) -> str:
     """A digest of everything that an encoder's vectors follow from."""
-    digest = xxhash.xxh3_128()
+    digest = xxhash.xxh3_128(READING)
     for path in encoder_files(folder) if files is None else files:
         digest.update(f"{path.relative_to(folder).as_posix()}:{path.stat().st_size}\n".encode())
         with path.open("rb") as handle:
