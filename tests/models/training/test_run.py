@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -155,4 +156,4 @@ def test_a_single_row_is_enough(spec: Spec, prepared: Any, rows: Any) -> None:
 
 def test_the_outcome_is_plain_data(spec: Spec) -> None:
     outcome = train(spec("lora", steps=1))
-    assert json.loads(outcome.model_dump_json())["versions"]["torch"] == torch.__version__
+    assert json.loads(outcome.model_dump_json())["versions"]["torch"] == version("torch")
