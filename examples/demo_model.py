@@ -21,7 +21,7 @@ from pathlib import Path
 from corpusmith.evals.planting import plant
 
 REQUEST = (
-    "Turn ./corpus into 750 deduplicated English instruction examples without personal data, decontaminated against "
+    "Turn ./corpus into 600 deduplicated English instruction examples without personal data, decontaminated against "
     "evals/items.jsonl, fine-tune a LoRA on them, show that the curation helped, and deploy it with RAG over the "
     "documents only if it beats the base model"
 )
