@@ -4,8 +4,9 @@
 
 A model with random weights is made on the spot (nothing is downloaded). Every server is a process of its own with as
 many threads; one client asks each of them the same: streamed chat, greedy, the same prompts, the same number of
-tokens (the weights of the token that ends an answer are zero, so none ends early). Rounds take turns, and a server that
-is not asked is stopped (SIGSTOP), so that what else the machine does meets all of them alike.
+tokens (the weights of the token that ends an answer are zero, so none ends early). No prompt is asked twice: a server
+that keeps what it has read (transformers' continuous batches do) would not read it again. Rounds take turns, and a
+server that is not asked is stopped (SIGSTOP), so that what else the machine does meets all of them alike.
 
     ours            `corpusmith.models.serving`: the engine of continuous batches behind the API
     transformers    `transformers serve`, as it is by default: one request after another
@@ -110,11 +111,11 @@ def llama(shape: str) -> Any:
     )  # fmt: skip
 
 
-def made_prompts(count: int) -> list[str]:
-    """Questions of 8 to 60 words, each another one."""
+def made_prompts(count: int, first: int = 0) -> list[str]:
+    """Questions of 8 to 60 words, each another one; from the `first`-th on."""
     return [
         " ".join([f"{n}:", *(WORDS[(n * 7 + i * (n % 5 + 1)) % len(WORDS)] for i in range(8 + n * 13 % 53))])
-        for n in range(count)
+        for n in range(first, first + count)
     ]
 
 
@@ -352,10 +353,12 @@ def compare(servers: Sequence[Server], args: argparse.Namespace) -> None:
             print(f"{server.name} is left out: {why}; its log ends: {server.last_words()}\n", flush=True)
             server.stop()
         print(HEAD, flush=True)
+        asked = 2
         for concurrency in args.concurrency:
-            prompts = made_prompts(max(args.least, concurrency * 3 // 2))
             rounds: dict[str, list[Round]] = {server.name: [] for server in alive}
             for number in range(args.rounds):
+                prompts = made_prompts(max(args.least, concurrency * 3 // 2), asked)
+                asked += len(prompts)
                 for server in alive[number % len(alive) :] + alive[: number % len(alive)]:
                     server.signal(signal.SIGCONT)
                     rounds[server.name].append(
@@ -368,7 +371,7 @@ def compare(servers: Sequence[Server], args: argparse.Namespace) -> None:
             for server in alive[1:]:
                 pairs = list(zip(first, rounds[server.name], strict=True))
                 faster = statistics.median(b.wall_s / a.wall_s for a, b in pairs)
-                same = sum(a.texts[prompt] == b.texts[prompt] for a, b in pairs for prompt in prompts)
+                same = sum(a.texts[prompt] == b.texts[prompt] for a, b in pairs for prompt in a.texts)
                 print(
                     f"{alive[0].name} / {server.name} at {concurrency}: {faster:.2f} times the throughput; "
                     f"{same} of {len(pairs) * len(prompts)} answers the same", file=sys.stderr, flush=True,
