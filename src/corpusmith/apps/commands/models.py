@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 from corpusmith.apps.approving import actor, approver
 from corpusmith.apps.boundary import boundary
-from corpusmith.apps.commands.tools import run_alone
 from corpusmith.apps.output import figure, say, show, show_json, table
 from corpusmith.apps.workspaces import open_existing
 from corpusmith.core.errors import NotFoundError, ParameterError
@@ -20,8 +19,6 @@ from corpusmith.store.model_evidence import manifest_of
 from corpusmith.store.model_records import ModelEvaluation, ModelVersion
 from corpusmith.store.registry import ModelRegistry
 from corpusmith.store.workspace import Workspace
-from corpusmith.tools.registry import tool
-from corpusmith.workflows.model_lineage import model_chain, row_uses
 
 GATE_FAILED = 3
 _GATE = re.compile(r"\s*([A-Za-z_0-9]+)\s*(<=|>=|==|<|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*")
@@ -162,6 +159,9 @@ def promote(
     as_json: bool,
 ) -> None:
     """`corpusmith model promote`: the tool, through the one door. `asked`: gates, tolerance, expected, why."""
+    from corpusmith.apps.commands.tools import run_alone
+    from corpusmith.tools.registry import tool
+
     with boundary(as_json, workspace):
         gates, tolerance, expected, why = asked
         opened, registry = open_registry(workspace)
@@ -216,6 +216,8 @@ def rollback(name: str, why: str, workspace: Path | None, as_json: bool) -> None
 
 def lineage(ref: str, row: str | None, reveal: bool, workspace: Path | None, as_json: bool) -> None:
     """`corpusmith model lineage`."""
+    from corpusmith.workflows.model_lineage import model_chain, row_uses
+
     with boundary(as_json, workspace):
         opened, registry = open_registry(workspace)
         found = find(opened, registry, ref)
